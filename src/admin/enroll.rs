@@ -1,0 +1,72 @@
+//! `enroll USER`
+
+use super::qr;
+use crate::auth::{Token, TokenId};
+use crate::cli::Enroll;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Settings;
+use crate::factor::totp::{self, Algorithm, Enrolment, NEW_SECRET_BYTES};
+use crate::random::{Random, SystemRandom};
+use crate::secret::{ExposeSecret, secret};
+use crate::store::{Database, NewToken, Replace};
+use anyhow::bail;
+use std::io::{self, IsTerminal, Write};
+use zeroize::Zeroizing;
+
+pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow::Result<()> {
+    let user = super::user_name(&arguments.user)?;
+    // Before anything is stored: a picture that cannot be written must not cost an enrolment.
+    let picture = arguments.qr_file.as_deref().map(qr::Picture::create).transpose()?;
+
+    let mut bytes = Zeroizing::new([0; NEW_SECRET_BYTES]);
+    SystemRandom.fill(bytes.as_mut_slice())?;
+    let token = Token {
+        id: TokenId(0),
+        secret: secret(bytes.as_slice()),
+        algorithm: Algorithm::default(),
+        digits: 6,
+        period: 30,
+        last_step: None,
+    };
+    let new = NewToken {
+        secret: &token.secret,
+        algorithm: token.algorithm,
+        digits: token.digits,
+        period: token.period,
+    };
+    let replace = if arguments.force { Replace::Yes } else { Replace::No };
+    let mut database = Database::open_or_create(&settings.totp.token_db_path)?;
+    if !database.enrol(&user, &new, replace, SystemClock.now())? {
+        bail!(
+            "{user} is enrolled already, nothing was changed (--force replaces it, and the old codes stop working)"
+        );
+    }
+    drop(database);
+
+    let base32 = totp::base32(&token.secret);
+    let uri =
+        Enrolment { issuer: settings.totp.issuer_name.as_str(), account: user.as_str(), token: &token }.uri();
+    if json {
+        super::print_json(&serde_json::json!({
+            "user": user.as_str(),
+            "secret": base32.expose_secret(),
+            "uri": uri.expose_secret(),
+        }))?;
+    } else {
+        let lines = Zeroizing::new(format!(
+            "{}\n{}\n{}\n",
+            user.as_str(),
+            base32.expose_secret(),
+            uri.expose_secret()
+        ));
+        super::print(&lines)?;
+    }
+    if arguments.qr || (io::stdout().is_terminal() && !json) {
+        let colour = if io::stderr().is_terminal() { qr::Colour::Both } else { qr::Colour::None };
+        write!(io::stderr(), "{}", qr::blocks(&uri, colour)?)?;
+    }
+    if let Some(picture) = picture {
+        picture.write(&uri)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! The administrator's commands, one file each.
+//!
+//! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
+
+mod delete;
+mod enroll;
+mod list;
+mod qr;
+mod show;
+
+use crate::cli::{Cli, Command, Global};
+use crate::clock::{self, UnixTime};
+use crate::config::{self, Settings, Sources};
+use crate::name::UserName;
+use crate::openvpn::Environment;
+use crate::store::Database;
+use anyhow::Context;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Runs a command.
+#[must_use]
+pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
+    let result = settings(&cli.global, environment).and_then(|settings| match &cli.command {
+        Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
+        Command::List => list::run(&settings, cli.global.json),
+        Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
+        Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "openvpn-2fa: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn settings(global: &Global, environment: &Environment) -> anyhow::Result<Settings> {
+    let environment = environment.variables().to_vec();
+    Ok(config::load(&Sources { file: global.config.clone(), database: global.db.clone(), environment })?)
+}
+
+/// Whoever read our output has had enough of it.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn user_name(text: &str) -> anyhow::Result<UserName> {
+    text.parse().with_context(|| format!("{text:?} is not a name of a user"))
+}
+
+fn database(settings: &Settings) -> anyhow::Result<Database> {
+    Ok(Database::open(&settings.totp.token_db_path)?)
+}
+
+fn not_enrolled(user: &UserName) -> anyhow::Error {
+    anyhow::anyhow!("{user} is not enrolled (openvpn-2fa list shows who is)")
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()?;
+    Ok(())
+}
+
+fn print_json(value: &serde_json::Value) -> anyhow::Result<()> {
+    print(&format!("{value:#}\n"))
+}
+
+fn json_time(time: Option<UnixTime>) -> serde_json::Value {
+    time.map_or(serde_json::Value::Null, |time| clock::rfc3339(time).into())
+}

@@ -1,0 +1,101 @@
+//! `show USER`
+
+use super::list::state;
+use crate::cli::Show;
+use crate::clock::{Clock, SystemClock, UnixTime, rfc3339};
+use crate::config::{Factor, Settings};
+use crate::factor::totp::{Enrolment, base32};
+use crate::printable;
+use crate::secret::ExposeSecret;
+use crate::store::{Enrolled, EnrolledToken};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use zeroize::Zeroizing;
+
+pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::Result<()> {
+    let name = super::user_name(&arguments.user)?;
+    let user =
+        super::database(settings)?.enrolled(name.as_str())?.ok_or_else(|| super::not_enrolled(&name))?;
+    let now = SystemClock.now();
+    let uri = |token: &EnrolledToken| {
+        let issuer = settings.totp.issuer_name.as_str();
+        Enrolment { issuer, account: &user.name, token: &token.token }.uri()
+    };
+    if json {
+        let mut value = self::json(&user, now);
+        if arguments.secret {
+            for (index, token) in user.tokens.iter().enumerate() {
+                value["tokens"][index]["secret"] = base32(&token.token.secret).expose_secret().into();
+                value["tokens"][index]["uri"] = uri(token).expose_secret().into();
+            }
+        }
+        return super::print_json(&value);
+    }
+    let mut text = Zeroizing::new(String::with_capacity(4096));
+    let moment = |time: Option<UnixTime>| time.map_or_else(|| "never".to_owned(), rfc3339);
+    writeln!(text, "user: {}", printable::text(&user.name))?;
+    writeln!(text, "state: {}", state(&user, now))?;
+    writeln!(text, "factor: {}", factor(&user).unwrap_or("as in the settings"))?;
+    writeln!(text, "enrolled: {}", rfc3339(user.created_at))?;
+    writeln!(text, "last login: {}", moment(user.last_login_at))?;
+    writeln!(text, "failures in a row: {}", user.failures.count)?;
+    if let Some(until) = user.failures.locked_until.filter(|until| now < *until) {
+        writeln!(text, "locked until: {}", rfc3339(until))?;
+    }
+    for token in &user.tokens {
+        let parts = &token.token;
+        write!(text, "token: {}, {} digits, {} seconds", parts.algorithm.name(), parts.digits, parts.period)?;
+        if !token.label.is_empty() {
+            write!(text, ", {}", printable::text(&token.label))?;
+        }
+        writeln!(text)?;
+        if let Some(offset) = token.last_offset {
+            let seconds = offset * i64::from(parts.period);
+            writeln!(
+                text,
+                "clock of the user's device: {seconds:+} seconds at the last login, to the nearest step"
+            )?;
+        }
+        if arguments.secret {
+            writeln!(text, "secret: {}", base32(&parts.secret).expose_secret())?;
+            writeln!(text, "uri: {}", uri(token).expose_secret())?;
+        }
+    }
+    super::print(&text)
+}
+
+/// What is stored about a user, without secrets.
+pub(super) fn json(user: &Enrolled, now: UnixTime) -> Value {
+    let locked_until = user.failures.locked_until.filter(|until| now < *until);
+    let tokens: Vec<Value> = user
+        .tokens
+        .iter()
+        .map(|token| {
+            json!({
+                "label": token.label,
+                "algorithm": token.token.algorithm.name(),
+                "digits": token.token.digits,
+                "period": token.token.period,
+                "created_at": rfc3339(token.created_at),
+                "last_offset": token.last_offset,
+            })
+        })
+        .collect();
+    json!({
+        "user": user.name,
+        "state": state(user, now),
+        "factor": factor(user),
+        "created_at": rfc3339(user.created_at),
+        "last_login_at": super::json_time(user.last_login_at),
+        "failures": user.failures.count,
+        "locked_until": super::json_time(locked_until),
+        "tokens": tokens,
+    })
+}
+
+fn factor(user: &Enrolled) -> Option<&'static str> {
+    user.factor.map(|factor| match factor {
+        Factor::Totp => "totp",
+        Factor::Duo => "duo",
+    })
+}

@@ -1,0 +1,109 @@
+//! The command line: clap types, nothing else.
+
+use crate::hook::Errand;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A second factor for OpenVPN: PAM first, then a code.
+///
+/// OpenVPN starts this program for every login; an administrator uses it to enrol users. Without a settings file, all
+/// settings have their defaults.
+#[derive(Debug, Parser)]
+#[command(name = "openvpn-2fa", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  openvpn-2fa enroll alice                  a new secret, with a QR code on a terminal
+  openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
+  openvpn-2fa list                          who is enrolled
+  openvpn-2fa delete alice                  removes the enrolment
+
+In server.conf:
+  script-security 2
+  auth-user-pass-verify /usr/local/bin/openvpn-2fa via-file
+  client-crresponse /usr/local/bin/openvpn-2fa
+  auth-gen-token
+
+Exit status: 0 done, 1 failed, 2 wrong usage.";
+
+/// Options of all commands, before or after the command.
+#[derive(Debug, Default, Clone, Args)]
+pub struct Global {
+    /// Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Database, instead of the one in the settings
+    #[arg(long, global = true, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// An administrator's commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each
+    Enroll(Enroll),
+    /// List the enrolled users, one line each, the name first
+    List,
+    /// Show what is stored about a user
+    Show(Show),
+    /// Remove a user's enrolment, and any question that still waits for an answer
+    Delete(Delete),
+}
+
+/// `enroll`
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// The user, as PAM knows them
+    pub user: String,
+    /// Replace an enrolment: the old codes stop working
+    #[arg(long)]
+    pub force: bool,
+    /// Print a QR code to standard error, also when standard output is no terminal
+    #[arg(long)]
+    pub qr: bool,
+    /// Write the QR code to a new file, .png or .svg
+    #[arg(long, value_name = "FILE")]
+    pub qr_file: Option<PathBuf>,
+}
+
+/// `show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The user
+    pub user: String,
+    /// Show the secret and the otpauth:// URI too
+    #[arg(long)]
+    pub secret: bool,
+}
+
+/// `delete`
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// The user
+    pub user: String,
+}
+
+/// What may stand in OpenVPN's hook lines: options, then the file that OpenVPN appends.
+#[derive(Debug, Default, Parser)]
+#[command(name = "openvpn-2fa", disable_help_flag = true)]
+pub struct HookOptions {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// Set by the front when it starts its worker.
+    #[arg(long, hide = true)]
+    pub worker: Option<Errand>,
+    /// The file with credentials or answer.
+    pub file: Option<PathBuf>,
+}

@@ -1,0 +1,281 @@
+//! Settings: one validated [`Settings`] from the command line, the environment, the file and the defaults.
+//!
+//! The only place that knows the names of keys. A key `[section] some_key` of the file is `sectionSomeKey` in the
+//! environment (OpenVPN's `setenv`). Every value is checked when it is read, and an error names the file and line or
+//! the environment variable, the section and the key.
+
+mod load;
+mod value;
+
+pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
+pub use value::{Bounded, Line, ServiceName};
+
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that can be set, with defaults where nothing was said.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `[auth]`: how a login is decided.
+    pub auth: Auth,
+    /// `[pam]`: the primary check.
+    pub pam: Pam,
+    /// `[totp]`: codes, their questions and their database.
+    pub totp: Totp,
+    /// `[worker]`: the processes behind OpenVPN's back.
+    pub worker: Worker,
+    /// `[lockout]`: what repeated failures lead to.
+    pub lockout: Lockout,
+    /// `[duo]`: the Duo application. Read and checked; Duo itself is not in this version.
+    pub duo: Duo,
+}
+
+/// `[auth]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The second factor, unless a user's record says otherwise.
+    pub factor: Factor,
+    /// What is checked first.
+    pub primary: Primary,
+    /// Whose second factor it is.
+    pub identity: Identity,
+    /// Reject when username and the certificate's common name differ.
+    pub match_common_name: bool,
+    /// How a client is asked for the second factor.
+    pub challenge: Challenge,
+    /// Whether the password field may end in the second factor.
+    pub appended: Appended,
+    /// What happens to a user without a second factor.
+    pub unenrolled: Unenrolled,
+    /// The longest that a hook call waits for the worker's first word, in milliseconds; 0 does not wait.
+    pub stall_budget_ms: Bounded<0, 60_000>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            factor: Factor::Totp,
+            primary: Primary::Pam,
+            identity: Identity::Username,
+            match_common_name: false,
+            challenge: Challenge::Auto,
+            appended: Appended::Off,
+            unenrolled: Unenrolled::Deny,
+            stall_budget_ms: Bounded::new::<100>(),
+        }
+    }
+}
+
+impl Auth {
+    /// [`Auth::stall_budget_ms`] as a duration.
+    #[must_use]
+    pub fn stall_budget(&self) -> Duration {
+        Duration::from_millis(self.stall_budget_ms.get())
+    }
+}
+
+/// A kind of second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Factor {
+    /// Codes by RFC 6238.
+    Totp,
+    /// Duo.
+    Duo,
+}
+
+/// What is checked before the second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Primary {
+    /// Name and password, by PAM.
+    Pam,
+    /// The certificate that OpenVPN has verified; the password field carries the second factor.
+    None,
+}
+
+/// Whose second factor is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// That of the name typed.
+    Username,
+    /// That of the certificate's common name.
+    CommonName,
+}
+
+/// How a client is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Challenge {
+    /// `CR_TEXT` where the client can, else CRV1.
+    Auto,
+    /// `CR_TEXT` only.
+    Crtext,
+    /// CRV1 only.
+    Crv1,
+    /// Nobody is asked: static responses and appended codes only.
+    Off,
+}
+
+/// Whether the password field may end in the second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Appended {
+    /// It is the password.
+    Off,
+    /// `password,123456`
+    Comma,
+    /// `password123456`
+    Digits,
+}
+
+/// What happens to a user who has no second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unenrolled {
+    /// Rejected.
+    Deny,
+    /// Let in by the primary check alone, with a warning in the log.
+    Allow,
+}
+
+/// `[pam]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pam {
+    /// The PAM service: a file in `/etc/pam.d`.
+    pub service: ServiceName,
+}
+
+/// `[totp]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Totp {
+    /// The database of users and their secrets.
+    pub token_db_path: PathBuf,
+    /// What a client is asked.
+    pub challenge_text: Line,
+    /// How long a question may be answered, in seconds.
+    pub challenge_timeout: Bounded<1, 86_400>,
+    /// The name of this service in users' apps.
+    pub issuer_name: Line,
+    /// Steps accepted before and after the present one.
+    pub window: Bounded<0, 10>,
+}
+
+impl Default for Totp {
+    fn default() -> Self {
+        Self {
+            token_db_path: PathBuf::from("/var/lib/openvpn-totp/token_index.sqlite3"),
+            challenge_text: Line::new("Please enter your TOTP code"),
+            challenge_timeout: Bounded::new::<300>(),
+            issuer_name: Line::new("OpenVPN Server"),
+            window: Bounded::new::<1>(),
+        }
+    }
+}
+
+/// `[worker]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Worker {
+    /// Logins that may wait in the background at a time.
+    pub max: Bounded<1, 10_000>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { max: Bounded::new::<4>() }
+    }
+}
+
+/// `[lockout]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lockout {
+    /// Failed second factors in a row before a user is locked.
+    pub max_failures: Bounded<1, 1_000>,
+    /// How long a user is then locked, in seconds.
+    pub seconds: Bounded<1, 31_536_000>,
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self { max_failures: Bounded::new::<5>(), seconds: Bounded::new::<300>() }
+    }
+}
+
+/// `[duo]`
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Duo {
+    /// The API host name.
+    pub host: Option<String>,
+    /// The integration key.
+    pub ikey: Option<String>,
+    /// The secret key itself.
+    pub skey: Option<crate::secret::SecretString>,
+    /// A file that holds the secret key.
+    pub skey_file: Option<PathBuf>,
+    /// What happens when Duo cannot be reached.
+    pub failmode: Failmode,
+    /// Send the default factor at once.
+    pub autopush: bool,
+    /// What the user is asked.
+    pub prompt: DuoPrompt,
+    /// The fixed text of the generic prompt.
+    pub prompt_text: Line,
+    /// Roots to trust instead of the built-in ones.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy.
+    pub http_proxy: Option<String>,
+    /// The longest that Duo may take, in seconds.
+    pub timeout: Bounded<1, 600>,
+    /// The API's port.
+    pub port: Bounded<1, 65_535>,
+}
+
+impl Default for Duo {
+    fn default() -> Self {
+        Self {
+            host: None,
+            ikey: None,
+            skey: None,
+            skey_file: None,
+            failmode: Failmode::Secure,
+            autopush: false,
+            prompt: DuoPrompt::Full,
+            prompt_text: Line::new("Duo passcode or second factor"),
+            ca_file: None,
+            http_proxy: None,
+            timeout: Bounded::new::<60>(),
+            port: Bounded::new::<443>(),
+        }
+    }
+}
+
+/// What happens when Duo cannot be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Failmode {
+    /// Reject.
+    Secure,
+    /// Let in after a right primary check.
+    Safe,
+}
+
+/// The style of Duo's question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DuoPrompt {
+    /// A numbered list of the user's devices.
+    Full,
+    /// The factor words only.
+    Short,
+    /// A fixed text, no look-up.
+    Generic,
+}

@@ -1,0 +1,111 @@
+//! Types of values, each of which checks itself when it is read.
+
+use serde::Deserialize;
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "i64")]
+pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
+
+impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
+    /// The constant `VALUE`; out of bounds does not compile.
+    #[must_use]
+    pub const fn new<const VALUE: u64>() -> Self {
+        const { assert!(MIN <= VALUE && VALUE <= MAX) };
+        Self(VALUE)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl<const MIN: u64, const MAX: u64> TryFrom<i64> for Bounded<MIN, MAX> {
+    type Error = String;
+
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        match u64::try_from(value) {
+            Ok(value) if (MIN..=MAX).contains(&value) => Ok(Self(value)),
+            _ => Err(format!("{value} is out of range, a whole number from {MIN} to {MAX} is wanted")),
+        }
+    }
+}
+
+/// One line of text for a user: 1 to [`Line::MAX_BYTES`] bytes, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Line(String);
+
+impl Line {
+    /// What every client passes to its window (`openvpn-hooks`: 246 bytes for `CR_TEXT:` and text, less for CRV1).
+    pub const MAX_BYTES: usize = 200;
+
+    /// A default that is known to be good.
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Line {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.trim().is_empty() {
+            return Err("the text is empty".to_owned());
+        }
+        if text.len() > Self::MAX_BYTES {
+            return Err(format!(
+                "the text has {} bytes, clients show no more than {}",
+                text.len(),
+                Self::MAX_BYTES
+            ));
+        }
+        if text.chars().any(char::is_control) {
+            return Err("the text holds a control character or a line break".to_owned());
+        }
+        Ok(Self(text))
+    }
+}
+
+/// The name of a PAM service: letters, digits, `_`, `-` and `.`, and no path.
+///
+/// PAM joins the name to a directory, so that a slash in it would read another file (CVE-2011-4122).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServiceName(String);
+
+impl ServiceName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ServiceName {
+    fn default() -> Self {
+        Self("openvpn".to_owned())
+    }
+}
+
+impl TryFrom<String> for ServiceName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.bytes().all(allowed) {
+            return Err("not the name of a PAM service: a file name in /etc/pam.d is wanted, made of letters, digits, \
+                        '_', '-' and '.'"
+                .to_owned());
+        }
+        Ok(Self(name))
+    }
+}

@@ -1,0 +1,3 @@
+//! Second factors, one file or folder each.
+
+pub mod totp;

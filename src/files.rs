@@ -1,0 +1,219 @@
+//! Opening files with suspicion: no symlinks where none belong, owner and mode checked on what was opened, never on
+//! the name before it.
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Somebody else could have changed the file, or can read what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// Not a regular file.
+    #[error("{} is not a regular file", .0.display())]
+    NotRegular(PathBuf),
+    /// Neither root nor the user that runs this owns it.
+    #[error("{path} belongs to user {owner}; to give it to the user that OpenVPN runs as: chown {wanted} {path}", path = path.display())]
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// The numeric user that owns it.
+        owner: u32,
+        /// The numeric user that this process runs as.
+        wanted: u32,
+    },
+    /// Its mode lets others do too much.
+    #[error("{path} is open to other users (mode {mode:04o}); to mend it: chmod {remedy} {path}", path = path.display())]
+    Mode {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// What to tell chmod.
+        remedy: &'static str,
+    },
+    /// It has a second name, which may be in a place that others write to.
+    #[error("{} has {links} names (hard links); copy it, so that it has one", path.display())]
+    Links {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+}
+
+/// A file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there, and not to be trusted.
+    #[error(transparent)]
+    Untrusted(#[from] TrustError),
+}
+
+impl ReadError {
+    fn io(path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { path: path.to_owned(), source: source.into() }
+    }
+}
+
+/// Who may do what with a file, for it to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Nobody else can write to it: settings.
+    Unwritable,
+    /// Nobody else can read or write it, and it has one name: secrets.
+    Private,
+}
+
+/// Reads a whole settings file that nobody but root and the present user can have written. Symlinks are followed, as
+/// administrators use them; what counts is the file at the end.
+///
+/// # Errors
+/// When it cannot be read, is longer than `limit` bytes, or could have been written by others.
+pub fn read_trusted(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    // Not blocking, so that a FIFO in its place cannot hold up OpenVPN.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
+    check(path, &file, Trust::Unwritable)?;
+    read_all(path, file, limit)
+}
+
+/// Reads a whole file that OpenVPN wrote for this call: a regular file, no symlink.
+///
+/// # Errors
+/// When it cannot be read, is no regular file, or is longer than `limit` bytes.
+pub fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
+    require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;
+    read_all(path, file, limit)
+}
+
+/// Opens an existing file that must be ours alone: no symlink, no second name, owner and mode right.
+///
+/// # Errors
+/// When it cannot be opened or is not to be trusted.
+pub fn open_private(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
+    let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
+    check(path, &file, Trust::Private)?;
+    Ok(file)
+}
+
+/// Checks that nobody else can put files into `directory` or take some away.
+///
+/// # Errors
+/// When it cannot be looked at, belongs to somebody else, or others can write to it.
+pub fn check_directory(directory: &Path) -> Result<(), ReadError> {
+    let state = rustix::fs::stat(directory).map_err(|e| ReadError::io(directory, e))?;
+    check_owner(directory, &state)?;
+    if state.st_mode & 0o022 != 0 {
+        let mode = state.st_mode & 0o7777;
+        return Err(TrustError::Mode { path: directory.to_owned(), mode, remedy: "go-w" }.into());
+    }
+    Ok(())
+}
+
+fn check(path: &Path, file: &OwnedFd, trust: Trust) -> Result<(), ReadError> {
+    let state = rustix::fs::fstat(file).map_err(|e| ReadError::io(path, e))?;
+    require_regular(path, &state)?;
+    check_owner(path, &state)?;
+    let (forbidden, remedy) = match trust {
+        Trust::Unwritable => (0o022, "go-w"),
+        Trust::Private => (0o077, "go-rwx"),
+    };
+    if state.st_mode & forbidden != 0 {
+        let mode = state.st_mode & 0o7777;
+        return Err(TrustError::Mode { path: path.to_owned(), mode, remedy }.into());
+    }
+    if trust == Trust::Private && state.st_nlink > 1 {
+        return Err(TrustError::Links { path: path.to_owned(), links: state.st_nlink }.into());
+    }
+    Ok(())
+}
+
+fn require_regular(path: &Path, state: &Stat) -> Result<(), TrustError> {
+    if FileType::from_raw_mode(state.st_mode) == FileType::RegularFile {
+        return Ok(());
+    }
+    Err(TrustError::NotRegular(path.to_owned()))
+}
+
+fn check_owner(path: &Path, state: &Stat) -> Result<(), TrustError> {
+    let ours = rustix::process::geteuid().as_raw();
+    // Root reads what root or the unprivileged user of OpenVPN owns: it could become that user anyway.
+    if state.st_uid == 0 || state.st_uid == ours || ours == 0 {
+        return Ok(());
+    }
+    Err(TrustError::Owner { path: path.to_owned(), owner: state.st_uid, wanted: ours })
+}
+
+fn read_all(path: &Path, file: OwnedFd, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let capacity = usize::try_from(limit + 1).unwrap_or(usize::MAX);
+    let mut bytes = crate::secret::buffer(capacity);
+    File::from(file).take(limit + 1).read_to_end(&mut bytes).map_err(|e| ReadError::io(path, e))?;
+    if bytes.len() as u64 > limit {
+        let message = format!("longer than {limit} bytes");
+        return Err(ReadError::io(path, io::Error::new(io::ErrorKind::FileTooLarge, message)));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn file_with_mode(mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        std::fs::write(&path, "12345").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn settings_that_others_can_write_are_refused_with_the_remedy() {
+        for (mode, accepted) in [(0o644, true), (0o600, true), (0o664, false), (0o646, false)] {
+            let (_directory, path) = file_with_mode(mode);
+            let read = read_trusted(&path, 100);
+            assert_eq!(read.is_ok(), accepted, "{mode:o}");
+            if let Err(error) = read {
+                assert!(error.to_string().contains("chmod go-w"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn private_files_are_refused_when_others_can_read_them_or_they_have_two_names() {
+        for (mode, accepted) in [(0o600, true), (0o640, false), (0o604, false)] {
+            let (_directory, path) = file_with_mode(mode);
+            assert_eq!(open_private(&path, OFlags::RDONLY).is_ok(), accepted, "{mode:o}");
+        }
+        let (directory, path) = file_with_mode(0o600);
+        symlink(&path, directory.path().join("link")).unwrap();
+        assert!(open_private(&directory.path().join("link"), OFlags::RDONLY).is_err());
+        std::fs::hard_link(&path, directory.path().join("hard")).unwrap();
+        assert!(open_private(&path, OFlags::RDONLY).unwrap_err().to_string().contains("hard links"));
+    }
+
+    #[test]
+    fn a_file_longer_than_the_limit_is_an_error_and_not_cut() {
+        let (directory, path) = file_with_mode(0o600);
+        assert_eq!(read_handed_over(&path, 5).unwrap().as_slice(), b"12345");
+        assert!(read_handed_over(&path, 4).unwrap_err().to_string().contains("longer than 4 bytes"));
+        assert!(read_handed_over(directory.path(), 4).is_err());
+        symlink(&path, directory.path().join("link")).unwrap();
+        assert!(read_handed_over(&directory.path().join("link"), 5).is_err());
+    }
+}

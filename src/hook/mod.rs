@@ -1,0 +1,56 @@
+//! The door that OpenVPN knocks at: a *front*, which OpenVPN waits for, and a *worker* behind it.
+//!
+//! OpenVPN is one thread: while the front runs, every user's tunnel stands still. So the front reads what it was given,
+//! starts the worker (this program again, with the work on a pipe), waits for its first word for a bounded time, and
+//! returns. The worker does the primary check, the database and the verdict, which goes into OpenVPN's control files in
+//! any case; a verdict within the front's time is also the exit code, which OpenVPN notices sooner.
+
+mod front;
+mod report;
+mod request;
+mod watchdog;
+mod worker;
+
+pub use front::run;
+pub use worker::{Errand, run as run_worker};
+
+use crate::cli::HookOptions;
+use crate::config::{self, ConfigError, Settings, Sources};
+use crate::openvpn::Environment;
+
+/// OpenVPN's reading of a hook's exit status (`verify_user_pass_script`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The client is in; for an answer: it was taken.
+    Accepted,
+    /// The client is out.
+    Rejected,
+    /// The verdict will be in `auth_control_file`.
+    Deferred,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Accepted => 0,
+            Exit::Rejected => 1,
+            Exit::Deferred => 2,
+        })
+    }
+}
+
+/// What every hook process does before it touches a secret: no core dumps, no debugger of the same user.
+fn protect_memory() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    // Neither can fail for a process that changes only itself downwards; and a login does not depend on them.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+fn load_settings(options: &HookOptions, environment: &Environment) -> Result<Settings, ConfigError> {
+    config::load(&Sources {
+        file: options.global.config.clone(),
+        database: options.global.db.clone(),
+        environment: environment.variables().to_vec(),
+    })
+}

@@ -1,0 +1,217 @@
+//! The process behind the front: it checks, decides, and writes the verdict.
+
+use super::report::{Report, dynamic_challenge};
+use super::request::{self, Login, RequestError};
+use super::watchdog;
+use super::{load_settings, protect_memory};
+use crate::auth::{Attempt, Carrier, ChallengeKey, Decision, Outcome, Reason, Rejection, Services, Told};
+use crate::cli::HookOptions;
+use crate::clock::{Deadline, SystemClock, pause};
+use crate::config::Settings;
+use crate::log::{Entry, Level};
+use crate::openvpn::{self, ControlError, ControlFiles, Environment, MAX_FILE_BYTES};
+use crate::primary::Pam;
+use crate::random::SystemRandom;
+use crate::secret::secret;
+use crate::store::OnDemand;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+/// How long a login may wait for its verdict where no question was asked: OpenVPN's `hand-window` by default.
+const HAND_WINDOW: Duration = Duration::from_secs(60);
+
+/// How often to look whether the primary check has ended, while an answer waits for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What a worker is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Errand {
+    /// A login.
+    Verify,
+    /// The answer to the question of a waiting session.
+    Answer,
+}
+
+impl Errand {
+    /// The word on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// What a worker tells its front; the files have said the same to OpenVPN before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    Accepted,
+    Rejected,
+    Asked,
+}
+
+impl Word {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Accepted => b'1',
+            Self::Rejected => b'0',
+            Self::Asked => b'?',
+        }
+    }
+
+    pub(super) fn parse(byte: u8) -> Option<Self> {
+        [Self::Accepted, Self::Rejected, Self::Asked].into_iter().find(|word| word.byte() == byte)
+    }
+}
+
+/// How long a worker lives at most: as long as OpenVPN waits for the verdict, with the question open.
+pub(super) fn lifetime(settings: &Settings) -> Duration {
+    HAND_WINDOW.max(Duration::from_secs(settings.totp.challenge_timeout.get()))
+}
+
+/// Runs as a worker: work on standard input, word on standard output.
+pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
+    protect_memory();
+    // Fails only for the leader of a process group, and then there is no terminal to lose.
+    let _ = rustix::process::setsid();
+    let event = match errand {
+        Errand::Verify => "login",
+        Errand::Answer => "answer",
+    };
+    let mut report = Report::begin(event, environment);
+    watchdog::reject_on_panic(environment.control_files());
+    let mut work = crate::secret::buffer(usize::try_from(MAX_FILE_BYTES).unwrap_or(0) + 1);
+    let read = std::io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut work);
+    let settings = match (read, load_settings(options, environment)) {
+        (Ok(_), Ok(settings)) => settings,
+        (Err(error), _) => return failed(environment, &report, &error.to_string()),
+        (_, Err(error)) => return failed(environment, &report, &error.to_string()),
+    };
+    if let Err(error) = watchdog::reject_at(lifetime(&settings), environment.control_files()) {
+        return failed(environment, &report, &format!("no thread for the deadline: {error}"));
+    }
+    match errand {
+        Errand::Verify => {
+            let login = Login::parse(&settings, environment, &work);
+            if let Ok(login) = &login {
+                report.set_username(login.attempt.user.as_str());
+            }
+            say(verify(&settings, environment, &login, &report));
+        }
+        Errand::Answer => answer(&settings, environment, &work, &report),
+    }
+}
+
+/// Decides a login and writes the verdict.
+pub(super) fn verify(
+    settings: &Settings,
+    environment: &Environment,
+    login: &Result<Login, RequestError>,
+    report: &Report<'_>,
+) -> Word {
+    let control = environment.control_files();
+    let session = control.as_ref().map(session_key);
+    let outcome = match login {
+        Ok(Login { attempt, submission }) => {
+            with_decision(settings, |decision| decision.login(attempt, submission, session.as_ref()))
+        }
+        Err(error) => refused(error.reason()),
+    };
+    deliver(&outcome, control.as_ref(), report)
+}
+
+/// Decides the answer to the question of a waiting session, once the primary check has asked it.
+pub(super) fn answer(settings: &Settings, environment: &Environment, bytes: &[u8], report: &Report<'_>) {
+    let Some(control) = environment.control_files() else { return };
+    let attempt = match attempt_of(settings, environment) {
+        Ok(attempt) => attempt,
+        Err(reason) => {
+            deliver(&refused(reason), Some(&control), report);
+            return;
+        }
+    };
+    // What is not base64 is an answer all the same, and a wrong one.
+    let response = openvpn::parse_response(bytes).unwrap_or_else(|_| secret(b"?"));
+    let session = session_key(&control);
+    let deadline = Deadline::after(lifetime(settings));
+    with_decision(settings, |decision| {
+        while control.is_undecided() && !deadline.left().is_zero() {
+            if let Some(outcome) = decision.answer_in_session(&attempt, &session, &response) {
+                deliver(&outcome, Some(&control), report);
+                return;
+            }
+            pause(LOOK_AGAIN);
+        }
+        report.note(Level::Info, "nothing-to-answer", None);
+    });
+}
+
+fn attempt_of(settings: &Settings, environment: &Environment) -> Result<Attempt, Reason> {
+    let username = environment.username().unwrap_or_default().as_bytes();
+    request::attempt(settings, environment, username).map_err(|error| Reason::Identity(error.to_string()))
+}
+
+fn with_decision<T>(settings: &Settings, decide: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+    let primary = Pam::new(&settings.pam.service);
+    let mut store = OnDemand::at(&settings.totp.token_db_path);
+    let mut decision = Decision::new(Services {
+        settings,
+        primary: &primary,
+        store: &mut store,
+        clock: &SystemClock,
+        random: &SystemRandom,
+    });
+    decide(&mut decision)
+}
+
+/// The name of a session in the store: OpenVPN names its control file in both calls, and no other session has it.
+fn session_key(control: &ControlFiles) -> ChallengeKey {
+    ChallengeKey::of_session(control.verdict.as_os_str().as_bytes())
+}
+
+fn refused(reason: Reason) -> Outcome {
+    Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason))
+}
+
+/// Logs an outcome and writes it where OpenVPN looks.
+fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_>) -> Word {
+    report.outcome(outcome);
+    let (word, written) = match outcome {
+        Outcome::Accept(_) => (Word::Accepted, control.map(ControlFiles::accept)),
+        Outcome::Reject(rejection) => {
+            pause(rejection.hold);
+            (Word::Rejected, control.map(|files| files.reject(&report.text(rejection.told))))
+        }
+        Outcome::Ask(question) => match &question.carrier {
+            // The front writes the question: OpenVPN reads it when the front returns.
+            Carrier::Session => (Word::Asked, None),
+            Carrier::Reconnect { state } => {
+                let reason = dynamic_challenge(question, state);
+                (Word::Rejected, control.map(|files| files.reject(&reason)))
+            }
+        },
+    };
+    match written {
+        None | Some(Ok(())) => word,
+        Some(Err(error)) => {
+            let level = match error {
+                ControlError::SessionGone(_) => Level::Info,
+                _ => Level::Error,
+            };
+            Entry::new(level, "verdict").pair("outcome", "not-delivered").pair("detail", error).write();
+            Word::Rejected
+        }
+    }
+}
+
+fn failed(environment: &Environment, report: &Report<'_>, detail: &str) {
+    let outcome = refused(Reason::Internal(detail.to_owned()));
+    say(deliver(&outcome, environment.control_files().as_ref(), report));
+}
+
+fn say(word: Word) {
+    // A front that has gone on does not listen: the verdict is in the files.
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(&[word.byte()]).and_then(|()| output.flush());
+}

@@ -1,0 +1,50 @@
+//! The texts of challenges, as OpenVPN passes them to clients (`doc/management-notes.txt`, "Challenge/Response").
+
+use crate::printable;
+use data_encoding::BASE64;
+use std::time::Duration;
+
+/// Longest text of a question, in bytes: with its prefix it stays below what clients pass to their windows
+/// (246 bytes for `CR_TEXT`, 256 for a CRV1 line in GUI clients).
+const MAX_TEXT_BYTES: usize = 200;
+
+/// The content of `auth_pending_file` for a question in the waiting session: how long it waits, the method, the text.
+///
+/// Flags: `R`, an answer is needed; `E`, what is typed is shown.
+#[must_use]
+pub fn pending(timeout: Duration, text: &str) -> String {
+    format!("{}\ncrtext\nCR_TEXT:R,E:{}\n", timeout.as_secs(), printable::ascii(text, MAX_TEXT_BYTES))
+}
+
+/// The failure reason that is a CRV1 question. `state` is letters and digits; `username` is what the client sent, and
+/// not empty, because OpenVPN GUI splits at colons.
+#[must_use]
+pub fn dynamic(state: &str, username: &str, text: &str) -> String {
+    let username = BASE64.encode(username.as_bytes());
+    let room = MAX_TEXT_BYTES.saturating_sub(username.len().saturating_sub(40));
+    format!("CRV1:R,E:{state}:{username}:{}", printable::ascii(text, room.max(40)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_have_the_form_that_clients_expect() {
+        assert_eq!(
+            pending(Duration::from_secs(300), "Please enter your TOTP code"),
+            "300\ncrtext\nCR_TEXT:R,E:Please enter your TOTP code\n"
+        );
+        assert_eq!(dynamic("ABC234", "alice", "Your code"), "CRV1:R,E:ABC234:YWxpY2U=:Your code");
+    }
+
+    #[test]
+    fn no_question_is_longer_or_stranger_than_clients_take() {
+        let long = "x\u{fc}\n".repeat(200);
+        let pending = pending(Duration::from_secs(1), &long);
+        assert_eq!(pending.lines().count(), 3);
+        assert!(pending.lines().last().unwrap().len() <= 246);
+        let dynamic = dynamic("A2B3C4D5E6F7A2B3C4D5E6F7A2B3C4D5", "alice", &long);
+        assert!(dynamic.len() <= 256 && dynamic.bytes().all(|b| (b' '..=b'~').contains(&b)), "{dynamic}");
+    }
+}

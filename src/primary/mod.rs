@@ -1,0 +1,5 @@
+//! Primary checks.
+
+mod pam;
+
+pub use pam::Pam;

@@ -1,0 +1,202 @@
+//! What the decision asks of the store, in SQL.
+
+use crate::auth::{
+    Challenge, ChallengeKey, Failures, Records, StoreError, Token, TokenId, User, UserId, UserState,
+};
+use crate::clock::UnixTime;
+use crate::config::Factor;
+use crate::name::UserName;
+use crate::secret::secret;
+use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
+
+/// A transaction that holds the write lock.
+pub(super) struct SqliteRecords<'connection>(pub(super) Transaction<'connection>);
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(format!("database: {error}"))
+    }
+}
+
+/// A value in the database that this version did not write.
+fn unreadable(what: &str) -> StoreError {
+    StoreError(format!("database: cannot read {what}"))
+}
+
+/// SQLite's integers are signed; times and steps are not.
+pub(super) fn to_sql(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn from_sql(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+impl Records for SqliteRecords<'_> {
+    fn user(&mut self, name: &UserName) -> Result<Option<User>, StoreError> {
+        let row: Option<(i64, String, Option<String>)> = self
+            .0
+            .prepare_cached("SELECT id, state, factor FROM user WHERE name = ?1")?
+            .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((id, state, factor)) = row else { return Ok(None) };
+        Ok(Some(User {
+            id: UserId(id),
+            state: parse_state(&state)?,
+            factor: parse_factor(factor.as_deref())?,
+        }))
+    }
+
+    fn tokens(&mut self, user: UserId) -> Result<Vec<Token>, StoreError> {
+        tokens_of(&self.0, user)
+    }
+
+    fn burn_step(&mut self, token: TokenId, step: u64, offset: i64) -> Result<(), StoreError> {
+        let changed = self.0.execute(
+            "UPDATE totp_token SET last_step = ?2, last_offset = ?3
+             WHERE id = ?1 AND (last_step IS NULL OR last_step < ?2)",
+            params![token.0, to_sql(step), offset],
+        )?;
+        // The caller has seen that the step is new, under the same lock. If the database disagrees, nobody gets in.
+        if changed == 1 { Ok(()) } else { Err(unreadable("the last step of a token")) }
+    }
+
+    fn note_login(&mut self, user: UserId, now: UnixTime) -> Result<(), StoreError> {
+        self.0.execute("UPDATE user SET last_login_at = ?2 WHERE id = ?1", params![user.0, to_sql(now)])?;
+        Ok(())
+    }
+
+    fn failures(&mut self, identity: &UserName) -> Result<Failures, StoreError> {
+        failures_of(&self.0, identity.as_str())
+    }
+
+    fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError> {
+        if failures == Failures::default() {
+            self.0
+                .execute("DELETE FROM failure WHERE kind = 'user' AND subject = ?1", [identity.as_str()])?;
+            return Ok(());
+        }
+        self.0.execute(
+            "INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', ?1, ?2, ?3)
+             ON CONFLICT (kind, subject) DO UPDATE SET count = ?2, locked_until = ?3",
+            params![identity.as_str(), to_sql(failures.count), failures.locked_until.map(to_sql)],
+        )?;
+        Ok(())
+    }
+
+    fn put_challenge(
+        &mut self,
+        key: &ChallengeKey,
+        challenge: &Challenge,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        // Kept for a while after they expire, so that a late answer can be told that it is late.
+        let forgotten = to_sql(now.saturating_sub(3_600));
+        self.0.execute("DELETE FROM challenge WHERE expires_at < ?1", [forgotten])?;
+        self.0.execute(
+            "INSERT OR REPLACE INTO challenge (key, user, identity, common_name, certificate, expires_at)
+             VALUES (:key, :user, :identity, :common_name, :certificate, :expires_at)",
+            named_params! {
+                ":key": key.0,
+                ":user": challenge.user,
+                ":identity": challenge.identity,
+                ":common_name": challenge.common_name,
+                ":certificate": challenge.certificate,
+                ":expires_at": to_sql(challenge.expires_at),
+            },
+        )?;
+        Ok(())
+    }
+
+    fn take_challenge(&mut self, key: &ChallengeKey) -> Result<Option<Challenge>, StoreError> {
+        let challenge = self
+            .0
+            .prepare_cached(
+                "DELETE FROM challenge WHERE key = ?1
+                 RETURNING user, identity, common_name, certificate, expires_at",
+            )?
+            .query_row([key.0], read_challenge)
+            .optional()?;
+        Ok(challenge)
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(self.0.commit()?)
+    }
+}
+
+pub(super) fn has_challenge(
+    connection: &rusqlite::Connection,
+    key: &ChallengeKey,
+) -> Result<bool, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT 1 FROM challenge WHERE key = ?1")?
+        .query_row([key.0], |_| Ok(()))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+fn read_challenge(row: &Row<'_>) -> Result<Challenge, rusqlite::Error> {
+    Ok(Challenge {
+        user: row.get(0)?,
+        identity: row.get(1)?,
+        common_name: row.get(2)?,
+        certificate: row.get(3)?,
+        expires_at: from_sql(row.get(4)?),
+    })
+}
+
+pub(super) fn failures_of(connection: &rusqlite::Connection, subject: &str) -> Result<Failures, StoreError> {
+    let failures = connection
+        .prepare_cached("SELECT count, locked_until FROM failure WHERE kind = 'user' AND subject = ?1")?
+        .query_row([subject], |row| {
+            let locked_until: Option<i64> = row.get(1)?;
+            Ok(Failures { count: from_sql(row.get(0)?), locked_until: locked_until.map(from_sql) })
+        })
+        .optional()?;
+    Ok(failures.unwrap_or_default())
+}
+
+pub(super) fn tokens_of(connection: &rusqlite::Connection, user: UserId) -> Result<Vec<Token>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, secret, algorithm, digits, period, last_step, sealed_with
+         FROM totp_token WHERE user_id = ?1 ORDER BY id",
+    )?;
+    let mut rows = statement.query([user.0])?;
+    let mut tokens = Vec::new();
+    while let Some(row) = rows.next()? {
+        let sealed_with: Option<String> = row.get(6)?;
+        if sealed_with.is_some() {
+            return Err(unreadable("a secret that is encrypted, which this version does not do"));
+        }
+        let algorithm: String = row.get(2)?;
+        let last_step: Option<i64> = row.get(5)?;
+        let bytes = row.get_ref(1)?.as_blob().map_err(|_| unreadable("a secret"))?;
+        tokens.push(Token {
+            id: TokenId(row.get(0)?),
+            secret: secret(bytes),
+            algorithm: algorithm.parse().map_err(|_| unreadable("an algorithm"))?,
+            digits: row.get(3)?,
+            period: row.get(4)?,
+            last_step: last_step.map(from_sql),
+        });
+    }
+    Ok(tokens)
+}
+
+pub(super) fn parse_state(state: &str) -> Result<UserState, StoreError> {
+    match state {
+        "enabled" => Ok(UserState::Enabled),
+        "disabled" => Ok(UserState::Disabled),
+        _ => Err(unreadable("the state of a user")),
+    }
+}
+
+pub(super) fn parse_factor(factor: Option<&str>) -> Result<Option<Factor>, StoreError> {
+    match factor {
+        None => Ok(None),
+        Some("totp") => Ok(Some(Factor::Totp)),
+        Some("duo") => Ok(Some(Factor::Duo)),
+        Some(_) => Err(unreadable("the factor of a user")),
+    }
+}
