@@ -1,0 +1,284 @@
+//! Services that do what a test says, and keep count.
+
+use crate::auth::*;
+use crate::clock::{Clock, UnixTime};
+use crate::config::Settings;
+use crate::factor::totp::{self, Algorithm};
+use crate::random::{Random, RandomError};
+use crate::secret::{ExposeSecret, secret};
+use std::cell::Cell;
+use std::collections::HashMap;
+
+pub(super) const PASSWORD: &[u8] = b"right";
+pub(super) const HOLD: Duration = Duration::from_secs(2);
+
+/// A primary check that knows one password, and an account that a test can close.
+#[derive(Default)]
+pub(super) struct FakePrimary {
+    pub(super) account_closed: Cell<bool>,
+    pub(super) calls: Cell<usize>,
+}
+
+impl PrimaryCheck for FakePrimary {
+    fn authenticate(
+        &self,
+        _: &UserName,
+        password: &SecretBytes,
+        _: Option<IpAddr>,
+    ) -> Result<(), PrimaryDenial> {
+        self.calls.set(self.calls.get() + 1);
+        if password.expose_secret() == PASSWORD && !self.account_closed.get() {
+            return Ok(());
+        }
+        Err(PrimaryDenial { detail: "no".to_owned(), hold: HOLD })
+    }
+
+    fn account(&self, _: &UserName, _: Option<IpAddr>) -> Result<(), PrimaryDenial> {
+        self.calls.set(self.calls.get() + 1);
+        if self.account_closed.get() {
+            return Err(PrimaryDenial { detail: "closed".to_owned(), hold: HOLD });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Tables {
+    pub(super) users: HashMap<String, User>,
+    pub(super) last_step: Option<u64>,
+    pub(super) failures: HashMap<String, Failures>,
+    pub(super) challenges: HashMap<ChallengeKey, Challenge>,
+    pub(super) logins: usize,
+}
+
+/// A store in memory. Each user has one token, of [`token`]. `fails_at` makes the n-th operation fail.
+#[derive(Default)]
+pub(super) struct FakeStore {
+    pub(super) tables: Tables,
+    pub(super) operations: Cell<usize>,
+    pub(super) fails_at: Option<usize>,
+}
+
+impl FakeStore {
+    fn step(&self) -> Result<(), StoreError> {
+        let operation = self.operations.get() + 1;
+        self.operations.set(operation);
+        if self.fails_at == Some(operation) {
+            return Err(StoreError("disk full".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Store for FakeStore {
+    fn begin(&mut self) -> Result<Box<dyn Records + '_>, StoreError> {
+        self.step()?;
+        let changed = self.tables.clone();
+        Ok(Box::new(FakeRecords { store: self, changed }))
+    }
+
+    fn is_asked(&mut self, key: &ChallengeKey) -> Result<bool, StoreError> {
+        self.step()?;
+        Ok(self.tables.challenges.contains_key(key))
+    }
+}
+
+struct FakeRecords<'a> {
+    store: &'a mut FakeStore,
+    changed: Tables,
+}
+
+impl Records for FakeRecords<'_> {
+    fn user(&mut self, name: &UserName) -> Result<Option<User>, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.users.get(name.as_str()).copied())
+    }
+
+    fn tokens(&mut self, _: UserId) -> Result<Vec<Token>, StoreError> {
+        self.store.step()?;
+        Ok(vec![Token { last_step: self.changed.last_step, ..token() }])
+    }
+
+    fn burn_step(&mut self, _: TokenId, step: u64, _: i64) -> Result<(), StoreError> {
+        self.store.step()?;
+        assert!(self.changed.last_step.is_none_or(|last| step > last), "a step is burnt once");
+        self.changed.last_step = Some(step);
+        Ok(())
+    }
+
+    fn note_login(&mut self, _: UserId, _: UnixTime) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.logins += 1;
+        Ok(())
+    }
+
+    fn failures(&mut self, identity: &UserName) -> Result<Failures, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.failures.get(identity.as_str()).copied().unwrap_or_default())
+    }
+
+    fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.failures.insert(identity.as_str().to_owned(), failures);
+        Ok(())
+    }
+
+    fn put_challenge(
+        &mut self,
+        key: &ChallengeKey,
+        challenge: &Challenge,
+        _: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.challenges.insert(*key, challenge.clone());
+        Ok(())
+    }
+
+    fn take_challenge(&mut self, key: &ChallengeKey) -> Result<Option<Challenge>, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.challenges.remove(key))
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.store.tables = self.changed;
+        Ok(())
+    }
+}
+
+pub(super) struct FakeClock(pub(super) Cell<UnixTime>);
+
+impl Clock for FakeClock {
+    fn now(&self) -> UnixTime {
+        self.0.get()
+    }
+}
+
+/// Counts up, so that no two ids are alike.
+#[derive(Default)]
+struct FakeRandom(Cell<u8>);
+
+impl Random for FakeRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        self.0.set(self.0.get().wrapping_add(1));
+        bytes.fill(self.0.get());
+        Ok(())
+    }
+}
+
+pub(super) fn token() -> Token {
+    Token {
+        id: TokenId(7),
+        secret: secret(b"12345678901234567890"),
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        period: 30,
+        last_step: None,
+    }
+}
+
+/// A door with one enrolled user, `alice`.
+pub(super) struct Door {
+    pub(super) settings: Settings,
+    pub(super) primary: FakePrimary,
+    pub(super) store: FakeStore,
+    pub(super) clock: FakeClock,
+    random: FakeRandom,
+}
+
+impl Door {
+    pub(super) fn new() -> Self {
+        let mut store = FakeStore::default();
+        let alice = User { id: UserId(1), state: UserState::Enabled, factor: None };
+        store.tables.users.insert("alice".to_owned(), alice);
+        Self {
+            settings: Settings::default(),
+            primary: FakePrimary::default(),
+            store,
+            clock: FakeClock(Cell::new(1_000_000_020)),
+            random: FakeRandom::default(),
+        }
+    }
+
+    pub(super) fn login(&mut self, attempt: &Attempt, submission: &Submission) -> Outcome {
+        self.decide(|decision| decision.login(attempt, submission, Some(&session())))
+    }
+
+    pub(super) fn answer_in_session(&mut self, attempt: &Attempt, response: &[u8]) -> Option<Outcome> {
+        self.decide(|decision| decision.answer_in_session(attempt, &session(), &secret(response)))
+    }
+
+    fn decide<T>(&mut self, decide: impl FnOnce(&mut Decision<'_>) -> T) -> T {
+        decide(&mut Decision::new(Services {
+            settings: &self.settings,
+            primary: &self.primary,
+            store: &mut self.store,
+            clock: &self.clock,
+            random: &self.random,
+        }))
+    }
+
+    /// The code of the step that is `steps_off` from now.
+    pub(super) fn code(&self, steps_off: i64) -> Vec<u8> {
+        let time = self.clock.now().saturating_add_signed(30 * steps_off);
+        totp::code_at(&token(), time).expose_secret().as_bytes().to_vec()
+    }
+
+    /// A code that is right at no time near now.
+    pub(super) fn wrong_code(&self) -> Vec<u8> {
+        let near: Vec<_> = (-3..=3).map(|steps_off| self.code(steps_off)).collect();
+        (0..).map(|n| format!("{n:06}").into_bytes()).find(|code| !near.contains(code)).unwrap()
+    }
+
+    /// Logs `alice` in with the password only and returns the state of the CRV1 question.
+    pub(super) fn ask_by_reconnecting(&mut self) -> String {
+        match self.login(&attempt(QuestionForm::Reconnect), &typed(PASSWORD)) {
+            Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, .. }) => state,
+            other => panic!("a question was expected, not {other:?}"),
+        }
+    }
+
+    pub(super) fn failures(&self) -> Failures {
+        self.store.tables.failures.get("alice").copied().unwrap_or_default()
+    }
+}
+
+pub(super) const IN_SESSION: QuestionForm = QuestionForm::InSession { then_reconnect: FollowUp::Reconnect };
+
+pub(super) fn session() -> ChallengeKey {
+    ChallengeKey::of_session(b"/run/openvpn_acf_1.tmp")
+}
+
+pub(super) fn attempt(question: QuestionForm) -> Attempt {
+    attempt_of("alice", question)
+}
+
+pub(super) fn attempt_of(user: &str, question: QuestionForm) -> Attempt {
+    let peer = Peer {
+        common_name: Some("Test-Client".to_owned()),
+        certificate: Some("45:08".to_owned()),
+        address: "192.0.2.1".parse().ok(),
+    };
+    Attempt::identify(&config::Auth::default(), user.as_bytes(), peer, question).unwrap()
+}
+
+pub(super) fn typed(text: &[u8]) -> Submission {
+    Submission::Typed(secret(text))
+}
+
+pub(super) fn both(password: &[u8], response: &[u8]) -> Submission {
+    Submission::Both { password: secret(password), response: secret(response) }
+}
+
+pub(super) fn answer(state: &str, response: &[u8]) -> Submission {
+    Submission::Answer { state: state.to_owned(), response: secret(response) }
+}
+
+/// `accept`, or what the user is told with the log's word, or `ask`.
+pub(super) fn shown(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accept(acceptance) => format!("accept {}", acceptance.reason()),
+        Outcome::Reject(rejection) => format!("{}: {}", rejection.told.text(), rejection.reason),
+        Outcome::Ask(question) => format!("ask {}: {}", question.reason, question.text),
+    }
+}

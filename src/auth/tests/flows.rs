@@ -1,0 +1,295 @@
+//! One flow after the other.
+
+use super::fakes::*;
+use crate::auth::*;
+use crate::config::{Appended, Unenrolled};
+
+#[test]
+fn right_password_and_code_are_accepted_and_the_step_is_burnt() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    let outcome = door.login(&attempt(QuestionForm::Reconnect), &both(PASSWORD, &code));
+    assert_eq!(shown(&outcome), "accept both-factors");
+    assert_eq!(door.store.tables.last_step, Some(1_000_000_020 / 30));
+    assert_eq!(door.store.tables.logins, 1);
+}
+
+#[test]
+fn a_wrong_password_is_held_back_and_never_reaches_the_store() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    for submission in [both(b"wrong", &code), typed(b"wrong")] {
+        let Outcome::Reject(rejection) = door.login(&attempt(IN_SESSION), &submission) else {
+            panic!("a rejection was expected");
+        };
+        assert_eq!(rejection.told.text(), "Authentication failed");
+        assert_eq!(rejection.hold, HOLD);
+    }
+    assert_eq!(door.store.operations.get(), 0);
+}
+
+#[test]
+fn an_empty_password_never_reaches_the_primary_check() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    for submission in [typed(b""), both(b"", &code), both(b"", b"")] {
+        let outcome = door.login(&attempt(IN_SESSION), &submission);
+        assert_eq!(shown(&outcome), "Authentication failed: empty-password");
+    }
+    assert_eq!(door.primary.calls.get(), 0);
+}
+
+#[test]
+fn a_password_alone_leads_to_a_question_in_the_form_that_the_client_can_answer() {
+    let mut door = Door::new();
+    let outcome = door.login(&attempt(IN_SESSION), &typed(PASSWORD));
+    assert_eq!(shown(&outcome), "ask factor-needed: Please enter your TOTP code");
+    assert!(matches!(outcome, Outcome::Ask(Question { carrier: Carrier::Session, .. })));
+    assert!(door.store.tables.challenges.contains_key(&session()));
+
+    let state = door.ask_by_reconnecting();
+    assert!(door.store.tables.challenges.contains_key(&ChallengeKey::of_state(&state)));
+
+    // An empty static response is a password alone, too.
+    assert!(matches!(door.login(&attempt(IN_SESSION), &both(PASSWORD, b"")), Outcome::Ask(_)));
+
+    let outcome = door.login(&attempt(QuestionForm::Impossible), &typed(PASSWORD));
+    assert!(shown(&outcome).ends_with("no-challenge-method"), "{}", shown(&outcome));
+}
+
+#[test]
+fn an_answer_in_the_session_counts_once_and_only_after_the_question() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    let here = attempt(IN_SESSION);
+    assert!(door.answer_in_session(&here, &code).is_none(), "unasked");
+    door.login(&here, &typed(b"wrong"));
+    assert!(door.answer_in_session(&here, &code).is_none(), "after the password was wrong");
+    door.login(&here, &typed(PASSWORD));
+    assert_eq!(shown(&door.answer_in_session(&here, &code).unwrap()), "accept both-factors");
+    assert!(door.answer_in_session(&here, &door.code(1)).is_none(), "twice");
+}
+
+#[test]
+fn a_wrong_answer_uses_the_question_up_and_leads_to_a_new_one() {
+    let mut door = Door::new();
+    let here = attempt(IN_SESSION);
+    door.login(&here, &typed(PASSWORD));
+    let outcome = door.answer_in_session(&here, &door.wrong_code()).unwrap();
+    assert_eq!(shown(&outcome), "ask wrong-code: Incorrect code, try again");
+    let Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, .. }) = outcome else {
+        panic!("by reconnecting");
+    };
+    assert!(door.answer_in_session(&here, &door.code(0)).is_none(), "the first question is used up");
+    let code = door.code(0);
+    let outcome = door.login(&attempt(QuestionForm::Reconnect), &answer(&state, &code));
+    assert_eq!(shown(&outcome), "accept both-factors");
+    assert_eq!(door.failures(), Failures::default(), "a good login clears the failures");
+}
+
+#[test]
+fn a_client_that_cannot_reconnect_is_not_asked_again() {
+    let mut door = Door::new();
+    let here = attempt(QuestionForm::InSession { then_reconnect: FollowUp::None });
+    door.login(&here, &typed(PASSWORD));
+    let outcome = door.answer_in_session(&here, &door.wrong_code()).unwrap();
+    assert_eq!(shown(&outcome), "Incorrect code: wrong-code");
+}
+
+#[test]
+fn a_question_is_answered_once_by_the_same_user_and_certificate_and_in_time() {
+    let other = |change: fn(&mut Attempt)| {
+        let mut other = attempt(QuestionForm::Reconnect);
+        change(&mut other);
+        other
+    };
+    let mut door = Door::new();
+    let bob = User { id: UserId(2), state: UserState::Enabled, factor: None };
+    door.store.tables.users.insert("bob".to_owned(), bob);
+    let state = door.ask_by_reconnecting();
+    let code = door.code(0);
+    for foreign in [
+        attempt_of("bob", QuestionForm::Reconnect),
+        other(|attempt| attempt.identity = "bob".parse().unwrap()),
+        other(|attempt| attempt.peer.common_name = Some("Other-Client".to_owned())),
+        other(|attempt| attempt.peer.common_name = None),
+        other(|attempt| attempt.peer.certificate = Some("46:09".to_owned())),
+    ] {
+        let outcome = door.login(&foreign, &answer(&state, &code));
+        assert_eq!(shown(&outcome), "Authentication failed: foreign-challenge");
+    }
+    let here = attempt(QuestionForm::Reconnect);
+    // It is still there for the one it was put to.
+    assert_eq!(shown(&door.login(&here, &answer(&state, &code))), "accept both-factors");
+    let code = door.code(1);
+    let again = door.login(&here, &answer(&state, &code));
+    assert_eq!(shown(&again), "Authentication failed: unknown-challenge");
+    assert_eq!(door.failures(), Failures::default(), "an answer to a used question is no failure");
+
+    let state = door.ask_by_reconnecting();
+    door.clock.0.set(door.clock.0.get() + 301);
+    let code = door.code(0);
+    let late = door.login(&here, &answer(&state, &code));
+    assert_eq!(shown(&late), "Code expired, try again: challenge-expired");
+    let again = door.login(&here, &answer(&state, &code));
+    assert_eq!(shown(&again), "Authentication failed: unknown-challenge");
+}
+
+#[test]
+fn the_same_code_is_refused_and_counts_as_no_failure() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    let here = attempt(QuestionForm::Reconnect);
+    door.login(&here, &both(PASSWORD, &code));
+    for _ in 0..10 {
+        let outcome = door.login(&here, &both(PASSWORD, &code));
+        assert_eq!(shown(&outcome), "Incorrect code: code-already-used");
+    }
+    door.clock.0.set(door.clock.0.get() + 3_600);
+    let outcome = door.login(&here, &both(PASSWORD, &code));
+    assert_eq!(shown(&outcome), "Incorrect code: code-already-used");
+    assert_eq!(door.failures(), Failures::default());
+}
+
+#[test]
+fn wrong_codes_lock_and_a_locked_user_keeps_the_code() {
+    let mut door = Door::new();
+    let here = attempt(QuestionForm::Reconnect);
+    let wrong = door.wrong_code();
+    let mut state = door.ask_by_reconnecting();
+    for _ in 0..4 {
+        state = match door.login(&here, &answer(&state, &wrong)) {
+            Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, .. }) => state,
+            other => panic!("{other:?}"),
+        };
+    }
+    let outcome = door.login(&here, &answer(&state, &wrong));
+    assert_eq!(shown(&outcome), "Too many failed attempts, try again later: wrong-code");
+    let code = door.code(0);
+    for submission in [both(PASSWORD, &code), typed(PASSWORD)] {
+        let outcome = door.login(&here, &submission);
+        assert_eq!(shown(&outcome), "Too many failed attempts, try again later: locked");
+    }
+    assert_eq!(door.store.tables.last_step, None, "the code was not looked at");
+    door.clock.0.set(door.clock.0.get() + 300);
+    let code = door.code(0);
+    assert_eq!(shown(&door.login(&here, &both(PASSWORD, &code))), "accept both-factors");
+}
+
+#[test]
+fn what_is_no_code_counts_as_a_failure() {
+    let mut door = Door::new();
+    for (count, response) in [&b"x"[..], b"12345", b"123456789", b"\xff\xfe"].into_iter().enumerate() {
+        let outcome = door.login(&attempt(QuestionForm::Reconnect), &both(PASSWORD, response));
+        assert_eq!(shown(&outcome), "Incorrect code: malformed-code");
+        assert_eq!(door.failures().count, count as u64 + 1);
+    }
+}
+
+#[test]
+fn who_is_not_enrolled_is_let_in_only_where_the_settings_say_so() {
+    let mut door = Door::new();
+    let bob = attempt_of("bob", IN_SESSION);
+    for submission in [typed(PASSWORD), both(PASSWORD, b"123456"), Submission::GenuineToken] {
+        door.settings.auth.unenrolled = Unenrolled::Deny;
+        assert_eq!(shown(&door.login(&bob, &submission)), "Authentication failed: not-enrolled");
+        door.settings.auth.unenrolled = Unenrolled::Allow;
+        assert_eq!(shown(&door.login(&bob, &submission)), "accept unenrolled-allowed");
+    }
+    assert_eq!(shown(&door.login(&bob, &typed(b"wrong"))), "Authentication failed: primary-denied");
+    // Whoever is enrolled needs the factor all the same.
+    let wrong = door.wrong_code();
+    let outcome = door.login(&attempt(IN_SESSION), &both(PASSWORD, &wrong));
+    assert_eq!(shown(&outcome), "Incorrect code: wrong-code");
+}
+
+#[test]
+fn a_disabled_user_and_one_with_another_factor_stay_out() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    for (state, factor, word) in [
+        (UserState::Disabled, None, "disabled"),
+        (UserState::Enabled, Some(config::Factor::Duo), "factor-unavailable"),
+    ] {
+        door.store.tables.users.insert("alice".to_owned(), User { id: UserId(1), state, factor });
+        door.settings.auth.unenrolled = Unenrolled::Allow;
+        for submission in [both(PASSWORD, &code), typed(PASSWORD), Submission::GenuineToken] {
+            let outcome = door.login(&attempt(IN_SESSION), &submission);
+            assert_eq!(shown(&outcome), format!("Authentication failed: {word}"));
+        }
+    }
+}
+
+#[test]
+fn a_session_token_needs_a_valid_account_and_nothing_typed() {
+    let mut door = Door::new();
+    let here = attempt(IN_SESSION);
+    assert_eq!(shown(&door.login(&here, &Submission::GenuineToken)), "accept session-token");
+    assert_eq!(shown(&door.login(&here, &Submission::RefusedToken)), "Authentication failed: token-refused");
+    door.primary.account_closed.set(true);
+    assert_eq!(shown(&door.login(&here, &Submission::GenuineToken)), "Authentication failed: primary-denied");
+}
+
+#[test]
+fn without_a_primary_check_the_field_is_the_code_and_an_empty_one_leads_to_a_question() {
+    let mut door = Door::new();
+    door.settings.auth.primary = config::Primary::None;
+    let code = door.code(0);
+    let here = attempt(IN_SESSION);
+    assert!(matches!(door.login(&here, &typed(b"")), Outcome::Ask(_)));
+    assert_eq!(shown(&door.login(&here, &typed(&code))), "accept both-factors");
+    let code = door.code(1);
+    assert_eq!(shown(&door.login(&here, &both(b"ignored", &code))), "accept both-factors");
+    assert_eq!(door.primary.calls.get(), 0);
+    // The certificate is the first proof: without one there is none.
+    let mut nobody = attempt(IN_SESSION);
+    nobody.peer.common_name = None;
+    assert_eq!(shown(&door.login(&nobody, &typed(b""))), "Authentication failed: empty-password");
+}
+
+#[test]
+fn appended_codes_are_taken_off_the_password() {
+    let mut door = Door::new();
+    let here = attempt(QuestionForm::Reconnect);
+    let with = |separator: &[u8], code: &[u8]| typed(&[PASSWORD, separator, code].concat());
+    let code = door.code(0);
+    assert_eq!(shown(&door.login(&here, &with(b",", &code))), "Authentication failed: primary-denied");
+    door.settings.auth.appended = Appended::Comma;
+    assert_eq!(shown(&door.login(&here, &with(b",", &code))), "accept both-factors");
+    door.settings.auth.appended = Appended::Digits;
+    let code = door.code(1);
+    assert_eq!(shown(&door.login(&here, &with(b"", &code))), "accept both-factors");
+    assert!(matches!(door.login(&here, &typed(PASSWORD)), Outcome::Ask(_)));
+}
+
+#[test]
+fn a_store_that_fails_at_any_operation_lets_nobody_in() {
+    for fails_at in 1.. {
+        let mut door = Door::new();
+        door.store.fails_at = Some(fails_at);
+        let code = door.code(0);
+        let outcome = door.login(&attempt(QuestionForm::Reconnect), &both(PASSWORD, &code));
+        if door.store.operations.get() < fails_at {
+            assert_eq!(shown(&outcome), "accept both-factors");
+            assert!(fails_at > 5, "the flow has several operations");
+            break;
+        }
+        assert_eq!(shown(&outcome), "Authentication failed: internal", "operation {fails_at}");
+        assert_eq!(door.store.tables.last_step, None, "nothing is half done");
+    }
+    for fails_at in 1.. {
+        let mut door = Door::new();
+        let here = attempt(IN_SESSION);
+        door.login(&here, &typed(PASSWORD));
+        door.store.fails_at = Some(door.store.operations.get() + fails_at);
+        let before = door.store.operations.get();
+        let code = door.code(0);
+        let outcome = door.answer_in_session(&here, &code).unwrap();
+        if door.store.operations.get() < before + fails_at {
+            assert_eq!(shown(&outcome), "accept both-factors");
+            break;
+        }
+        assert_eq!(shown(&outcome), "Authentication failed: internal", "operation {fails_at}");
+        assert!(door.store.tables.challenges.contains_key(&session()), "nothing is half done");
+    }
+}

@@ -1,0 +1,6 @@
+//! The decision against scripted services: every flow, every way it can go wrong.
+
+mod fakes;
+mod flows;
+mod identity;
+mod properties;
