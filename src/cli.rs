@@ -59,6 +59,9 @@ pub enum Command {
     Show(Show),
     /// Remove a user's enrolment, and any question that still waits for an answer
     Delete(Delete),
+    /// The process that runs PAM for a worker: a request on standard input, the reply on standard output
+    #[command(hide = true)]
+    PrimaryCheck,
 }
 
 /// `enroll`

@@ -26,19 +26,28 @@ impl Clock for SystemClock {
 
 /// A moment that work must end by, on the monotonic clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    at: Instant,
+    budget: Duration,
+}
 
 impl Deadline {
     /// The deadline `budget` from now.
     #[must_use]
     pub fn after(budget: Duration) -> Self {
-        Self(Instant::now() + budget)
+        Self { at: Instant::now() + budget, budget }
+    }
+
+    /// How long there was from the start.
+    #[must_use]
+    pub fn budget(self) -> Duration {
+        self.budget
     }
 
     /// How long is left; zero once it has passed.
     #[must_use]
     pub fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
     }
 }
 
@@ -51,6 +60,12 @@ impl Stopwatch {
     #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
+    }
+
+    /// What is left of `time`, counted from the start.
+    #[must_use]
+    pub fn left_of(self, time: Duration) -> Duration {
+        time.saturating_sub(self.0.elapsed())
     }
 
     /// Whole milliseconds since the start.

@@ -13,10 +13,10 @@
 //! | [`auth`] | the decision, over traits; lockout; proofs. Knows nothing of OpenVPN, files, PAM or SQL |
 //! | [`hook`] | the front that OpenVPN waits for and the worker behind it: they drive the decision |
 //! | [`factor`] | TOTP |
-//! | [`primary`] | PAM, with the only `unsafe` code |
+//! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL |
 //! | [`admin`] | the administrator's commands, one file each |
-//! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`log`] | leaves |
+//! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!
 //! `hook` and `admin` know all others; `auth` knows `config`, `factor` and leaves; `primary` and `store` implement
 //! `auth`'s traits; `openvpn` and the leaves know leaves only.
@@ -40,6 +40,7 @@ pub mod name;
 pub mod openvpn;
 pub mod primary;
 pub mod printable;
+pub mod process;
 pub mod random;
 pub mod secret;
 pub mod store;

@@ -21,7 +21,12 @@ use std::process::ExitCode;
 /// Runs a command.
 #[must_use]
 pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
+    if matches!(cli.command, Command::PrimaryCheck) {
+        crate::primary::run_helper();
+        return ExitCode::SUCCESS;
+    }
     let result = settings(&cli.global, environment).and_then(|settings| match &cli.command {
+        Command::PrimaryCheck => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),

@@ -172,7 +172,7 @@ pub struct Rejection {
     pub told: Told,
     /// What the log says.
     pub reason: Reason,
-    /// How long to keep the verdict back, so that guessing is slow and timing tells nothing.
+    /// How long after the login began the verdict may be known, so that guessing is slow and timing tells nothing.
     pub hold: Duration,
 }
 

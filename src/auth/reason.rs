@@ -15,6 +15,8 @@ pub enum Told {
     Locked,
     /// The password was right, and the client has no way to ask for a code.
     ClientCannotBeAsked,
+    /// Too many logins at once.
+    Busy,
 }
 
 impl Told {
@@ -27,6 +29,7 @@ impl Told {
             Self::CodeExpired => "Code expired, try again",
             Self::Locked => "Too many failed attempts, try again later",
             Self::ClientCannotBeAsked => "This VPN client cannot ask for a code, use one that can",
+            Self::Busy => "Server busy, try again",
         }
     }
 }
@@ -74,6 +77,8 @@ pub enum Reason {
     Identity(String),
     /// What the client sent cannot be read.
     Malformed(String),
+    /// `[worker] max` logins wait already.
+    Busy,
     /// Settings, database or system failed.
     Internal(String),
 }
@@ -103,6 +108,7 @@ impl Reason {
             Self::NoChallengeMethod => "no-challenge-method",
             Self::Identity(_) => "identity",
             Self::Malformed(_) => "malformed",
+            Self::Busy => "busy",
             Self::Internal(_) => "internal",
         }
     }

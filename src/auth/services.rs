@@ -50,7 +50,7 @@ pub trait PrimaryCheck {
 pub struct PrimaryDenial {
     /// Why, for the log.
     pub detail: String,
-    /// How long to keep the verdict back.
+    /// How long after the login began the verdict may be known.
     pub hold: Duration,
 }
 

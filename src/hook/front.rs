@@ -2,8 +2,9 @@
 
 use super::report::Report;
 use super::request::Login;
+use super::slots::{self, Slot};
 use super::worker::{self, Errand, Word};
-use super::{Exit, load_settings, protect_memory};
+use super::{Exit, load_settings};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
 use crate::clock::Deadline;
@@ -11,7 +12,8 @@ use crate::config::Settings;
 use crate::files;
 use crate::log::{self, Entry, Level};
 use crate::openvpn::{self, AnswerSlot, Credentials, Environment, MAX_FILE_BYTES, ScriptType, SlotState};
-use rustix::event::{PollFd, PollFlags, Timespec};
+use crate::process;
+use rustix::io::FdFlags;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -21,10 +23,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// How long a client waits before it comes again when all workers are busy, in seconds.
+const BUSY_BACKOFF: u32 = 5;
+
 /// Serves one hook call.
 #[must_use]
 pub fn run(script: ScriptType, options: &HookOptions, environment: &Environment) -> Exit {
-    protect_memory();
+    process::protect_memory();
     match script {
         ScriptType::UserPassVerify => verify(options, environment),
         ScriptType::ClientCrResponse => {
@@ -52,7 +57,13 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
     report.set_username(login.attempt.user.as_str());
 
     let asks = login.asks_in_session(&settings) && environment.control_files().is_some();
-    let word = match start_worker(Errand::Verify, options, &bytes, Stdio::piped()) {
+    let slot = match slot(&settings) {
+        Ok(slot) => slot,
+        Err(reason) => return reject(&report, environment, reason),
+    };
+    let started =
+        Worker { errand: Errand::Verify, options, output: Stdio::piped(), keep: &[slot.fd()] }.start(&bytes);
+    let word = match started {
         Ok(mut worker) => first_word(&mut worker, &settings, environment),
         Err(error) => {
             worker_failed(&error);
@@ -80,8 +91,8 @@ fn answer(options: &HookOptions, environment: &Environment) {
     let Some(control) = environment.control_files() else {
         return report.note(Level::Info, "no-session", None);
     };
-    let slot = match AnswerSlot::take(&control) {
-        Ok(SlotState::Taken(slot)) => slot,
+    let answer = match AnswerSlot::take(&control) {
+        Ok(SlotState::Taken(answer)) => answer,
         Ok(SlotState::Busy) => return report.note(Level::Info, "answered-already", None),
         Ok(SlotState::Closed) => return report.note(Level::Info, "session-decided", None),
         Err(error) => return report.note(Level::Error, "control-file", Some(&error.to_string())),
@@ -93,24 +104,44 @@ fn answer(options: &HookOptions, environment: &Environment) {
             return;
         }
     };
-    let slot = slot.into_fd();
-    let Ok(slot_of_worker) = slot.try_clone() else {
-        reject(&report, environment, Reason::Internal("no file descriptors left".to_owned()));
-        return;
+    let slot = match slot(&settings) {
+        Ok(slot) => slot,
+        Err(reason) => {
+            reject(&report, environment, reason);
+            return;
+        }
     };
-    if let Err(error) = start_worker(Errand::Answer, options, &bytes, Stdio::from(slot_of_worker)) {
+    let keep = [slot.fd(), answer.fd()];
+    let worker = Worker { errand: Errand::Answer, options, output: Stdio::null(), keep: &keep };
+    if let Err(error) = worker.start(&bytes) {
         worker_failed(&error);
         worker::answer(&settings, environment, &bytes, &report);
     }
 }
 
+/// A slot for a worker.
+fn slot(settings: &Settings) -> Result<Slot, Reason> {
+    match slots::take(&settings.totp.token_db_path, settings.worker.max.get()) {
+        Ok(Some(slot)) => Ok(slot),
+        Ok(None) => Err(Reason::Busy),
+        Err(error) => Err(Reason::Internal(format!(
+            "no slot for a worker: {error}; the directory of the database must exist and belong to OpenVPN's user"
+        ))),
+    }
+}
+
 /// Rejects in the front itself: what is wrong is known without looking anything up.
 fn reject(report: &Report<'_>, environment: &Environment, reason: Reason) -> Exit {
-    let rejection = Rejection::at_once(Told::AuthenticationFailed, reason);
+    let told = if reason == Reason::Busy { Told::Busy } else { Told::AuthenticationFailed };
+    let rejection = Rejection::at_once(told, reason);
     report.rejection(&rejection);
+    let mut text = report.text(told);
+    if told == Told::Busy && environment.client_software().understands_backoff {
+        text = openvpn::challenge::temporary(BUSY_BACKOFF, &text);
+    }
     if let Some(control) = environment.control_files() {
         // Whether or not the text arrives, the exit status rejects.
-        let _ = control.reject(&report.text(rejection.told));
+        let _ = control.reject(&text);
     }
     Exit::Rejected
 }
@@ -152,33 +183,47 @@ fn take_response(path: &Path) -> Result<Zeroizing<Vec<u8>>, files::ReadError> {
     bytes
 }
 
-/// Starts the worker with its work on its standard input. `output` is its standard output: the pipe of its word, or
-/// the lock that says that an answer is being judged.
-fn start_worker(errand: Errand, options: &HookOptions, work: &[u8], output: Stdio) -> io::Result<Child> {
-    // Nothing that OpenVPN left open goes along.
-    close_fds::set_fds_cloexec(3, &[]);
-    let stderr = if log::has_syslog() { Stdio::null() } else { Stdio::inherit() };
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0("openvpn-2fa-worker");
-    if let Some(config) = &options.global.config {
-        command.arg("--config").arg(config);
+/// A worker that is to be started.
+struct Worker<'a> {
+    errand: Errand,
+    options: &'a HookOptions,
+    /// Its standard output: the pipe of its word, or nothing.
+    output: Stdio,
+    /// Locks that it holds for as long as it lives.
+    keep: &'a [&'a OwnedFd],
+}
+
+impl Worker<'_> {
+    /// Starts it with its work on its standard input.
+    fn start(self, work: &[u8]) -> io::Result<Child> {
+        // Nothing that OpenVPN left open goes along.
+        process::keep_descriptors_to_ourselves();
+        for lock in self.keep {
+            rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
+        }
+        let stderr = if log::has_syslog() { Stdio::null() } else { Stdio::inherit() };
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("openvpn-2fa-worker");
+        if let Some(config) = &self.options.global.config {
+            command.arg("--config").arg(config);
+        }
+        if let Some(db) = &self.options.global.db {
+            command.arg("--db").arg(db);
+        }
+        command.arg("--worker").arg(self.errand.name());
+        // A directory that is never unmounted; not that of a session.
+        command.current_dir("/").env_remove("password");
+        command.stdin(Stdio::piped()).stdout(self.output).stderr(stderr);
+        let mut child = command.spawn()?;
+        // A pipe holds 64 KiB, more than the work can be: writing does not wait for the reader.
+        let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(work));
+        if let Err(error) = written {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
+        }
+        Ok(child)
     }
-    if let Some(db) = &options.global.db {
-        command.arg("--db").arg(db);
-    }
-    command.arg("--worker").arg(errand.name());
-    // A directory that is never unmounted; not that of a session.
-    command.current_dir("/").env_remove("password");
-    command.stdin(Stdio::piped()).stdout(output).stderr(stderr);
-    let mut child = command.spawn()?;
-    // A pipe holds 64 KiB, more than the work can be: writing does not wait for the reader.
-    let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(work));
-    if let Err(error) = written {
-        let _ = child.kill();
-        let _ = child.wait();
-        return Err(error);
-    }
-    Ok(child)
 }
 
 fn worker_failed(error: &io::Error) {
@@ -195,30 +240,16 @@ fn worker_failed(error: &io::Error) {
 fn first_word(worker: &mut Child, settings: &Settings, environment: &Environment) -> Option<Word> {
     let budget = match environment.control_files() {
         Some(_) => settings.auth.stall_budget(),
-        None => worker::lifetime(settings) + Duration::from_secs(1),
+        None => worker::HAND_WINDOW + Duration::from_secs(1),
     };
     let output: OwnedFd = worker.stdout.take()?.into();
     let deadline = Deadline::after(budget);
-    if budget.is_zero() || !readable(&output, deadline) {
+    if budget.is_zero() || !process::wait_readable(&output, deadline) {
         return None;
     }
     let mut word = [0];
     match std::fs::File::from(output).read(&mut word) {
         Ok(1) => Some(Word::parse(word[0]).unwrap_or(Word::Rejected)),
         _ => Some(Word::Rejected),
-    }
-}
-
-fn readable(fd: &OwnedFd, deadline: Deadline) -> bool {
-    loop {
-        let left = deadline.left();
-        let timeout = Timespec::try_from(left).ok();
-        let mut fds = [PollFd::new(fd, PollFlags::IN)];
-        match rustix::event::poll(&mut fds, timeout.as_ref()) {
-            Ok(0) => return false,
-            Ok(_) => return true,
-            Err(rustix::io::Errno::INTR) if !left.is_zero() => {}
-            Err(_) => return false,
-        }
     }
 }

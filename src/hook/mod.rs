@@ -8,7 +8,7 @@
 mod front;
 mod report;
 mod request;
-mod watchdog;
+mod slots;
 mod worker;
 
 pub use front::run;
@@ -37,14 +37,6 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Deferred => 2,
         })
     }
-}
-
-/// What every hook process does before it touches a secret: no core dumps, no debugger of the same user.
-fn protect_memory() {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    // Neither can fail for a process that changes only itself downwards; and a login does not depend on them.
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
 fn load_settings(options: &HookOptions, environment: &Environment) -> Result<Settings, ConfigError> {

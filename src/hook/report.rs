@@ -6,6 +6,7 @@ use crate::clock::Stopwatch;
 use crate::log::{Entry, Level};
 use crate::openvpn::Environment;
 use crate::random::{Random, SystemRandom};
+use std::time::Duration;
 
 /// A login that is being reported on: the reference that user and administrator both see, and the time it takes.
 pub(super) struct Report<'a> {
@@ -57,7 +58,7 @@ impl<'a> Report<'a> {
     pub(super) fn rejection(&self, rejection: &Rejection) {
         let level = match rejection.reason {
             Reason::Internal(_) | Reason::FactorUnavailable => Level::Error,
-            Reason::Locked | Reason::ForeignChallenge => Level::Warning,
+            Reason::Locked | Reason::ForeignChallenge | Reason::Busy => Level::Warning,
             _ => Level::Info,
         };
         self.entry(level, "totp", "reject", &rejection.reason).write();
@@ -72,6 +73,11 @@ impl<'a> Report<'a> {
             .pair("reason", reason)
             .maybe("detail", detail)
             .write();
+    }
+
+    /// How much longer a verdict is to be kept back that may be known `hold` after the login began.
+    pub(super) fn left_of(&self, hold: Duration) -> Duration {
+        self.started.left_of(hold)
     }
 
     /// What the user is told, with the reference that the log has too.

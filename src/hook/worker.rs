@@ -1,25 +1,26 @@
 //! The process behind the front: it checks, decides, and writes the verdict.
 
+use super::load_settings;
 use super::report::{Report, dynamic_challenge};
 use super::request::{self, Login, RequestError};
-use super::watchdog;
-use super::{load_settings, protect_memory};
 use crate::auth::{Attempt, Carrier, ChallengeKey, Decision, Outcome, Reason, Rejection, Services, Told};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, SystemClock, pause};
 use crate::config::Settings;
 use crate::log::{Entry, Level};
 use crate::openvpn::{self, ControlError, ControlFiles, Environment, MAX_FILE_BYTES};
-use crate::primary::Pam;
+use crate::primary::Isolated;
+use crate::process;
 use crate::random::SystemRandom;
 use crate::secret::secret;
 use crate::store::OnDemand;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::panic;
 use std::time::Duration;
 
 /// How long a login may wait for its verdict where no question was asked: OpenVPN's `hand-window` by default.
-const HAND_WINDOW: Duration = Duration::from_secs(60);
+pub(super) const HAND_WINDOW: Duration = Duration::from_secs(60);
 
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -65,22 +66,24 @@ impl Word {
     }
 }
 
-/// How long a worker lives at most: as long as OpenVPN waits for the verdict, with the question open.
-pub(super) fn lifetime(settings: &Settings) -> Duration {
-    HAND_WINDOW.max(Duration::from_secs(settings.totp.challenge_timeout.get()))
+/// How long OpenVPN waits for the verdict: the question's time where one is open (`send_auth_pending_messages`), else
+/// the window of the handshake (`auth_deferred_expire`). A worker waits for nothing beyond it.
+fn lifetime(settings: &Settings, question_open: bool) -> Duration {
+    if question_open { Duration::from_secs(settings.totp.challenge_timeout.get()) } else { HAND_WINDOW }
 }
 
 /// Runs as a worker: work on standard input, word on standard output.
 pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
-    protect_memory();
-    // Fails only for the leader of a process group, and then there is no terminal to lose.
-    let _ = rustix::process::setsid();
+    process::protect_memory();
+    // The locks that came along stay here.
+    process::keep_descriptors_to_ourselves();
+    process::detach();
     let event = match errand {
         Errand::Verify => "login",
         Errand::Answer => "answer",
     };
     let mut report = Report::begin(event, environment);
-    watchdog::reject_on_panic(environment.control_files());
+    reject_on_panic(environment.control_files());
     let mut work = crate::secret::buffer(usize::try_from(MAX_FILE_BYTES).unwrap_or(0) + 1);
     let read = std::io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut work);
     let settings = match (read, load_settings(options, environment)) {
@@ -88,9 +91,6 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
         (Err(error), _) => return failed(environment, &report, &error.to_string()),
         (_, Err(error)) => return failed(environment, &report, &error.to_string()),
     };
-    if let Err(error) = watchdog::reject_at(lifetime(&settings), environment.control_files()) {
-        return failed(environment, &report, &format!("no thread for the deadline: {error}"));
-    }
     match errand {
         Errand::Verify => {
             let login = Login::parse(&settings, environment, &work);
@@ -113,8 +113,11 @@ pub(super) fn verify(
     let control = environment.control_files();
     let session = control.as_ref().map(session_key);
     let outcome = match login {
-        Ok(Login { attempt, submission }) => {
-            with_decision(settings, |decision| decision.login(attempt, submission, session.as_ref()))
+        Ok(login) => {
+            let deadline = Deadline::after(lifetime(settings, login.asks_in_session(settings)));
+            with_decision(settings, deadline, |decision| {
+                decision.login(&login.attempt, &login.submission, session.as_ref())
+            })
         }
         Err(error) => refused(error.reason()),
     };
@@ -134,8 +137,8 @@ pub(super) fn answer(settings: &Settings, environment: &Environment, bytes: &[u8
     // What is not base64 is an answer all the same, and a wrong one.
     let response = openvpn::parse_response(bytes).unwrap_or_else(|_| secret(b"?"));
     let session = session_key(&control);
-    let deadline = Deadline::after(lifetime(settings));
-    with_decision(settings, |decision| {
+    let deadline = Deadline::after(lifetime(settings, true));
+    with_decision(settings, deadline, |decision| {
         while control.is_undecided() && !deadline.left().is_zero() {
             if let Some(outcome) = decision.answer_in_session(&attempt, &session, &response) {
                 deliver(&outcome, Some(&control), report);
@@ -152,8 +155,12 @@ fn attempt_of(settings: &Settings, environment: &Environment) -> Result<Attempt,
     request::attempt(settings, environment, username).map_err(|error| Reason::Identity(error.to_string()))
 }
 
-fn with_decision<T>(settings: &Settings, decide: impl FnOnce(&mut Decision<'_>) -> T) -> T {
-    let primary = Pam::new(&settings.pam.service);
+fn with_decision<T>(
+    settings: &Settings,
+    deadline: Deadline,
+    decide: impl FnOnce(&mut Decision<'_>) -> T,
+) -> T {
+    let primary = Isolated::new(&settings.pam.service, deadline);
     let mut store = OnDemand::at(&settings.totp.token_db_path);
     let mut decision = Decision::new(Services {
         settings,
@@ -180,7 +187,7 @@ fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_
     let (word, written) = match outcome {
         Outcome::Accept(_) => (Word::Accepted, control.map(ControlFiles::accept)),
         Outcome::Reject(rejection) => {
-            pause(rejection.hold);
+            pause(report.left_of(rejection.hold));
             (Word::Rejected, control.map(|files| files.reject(&report.text(rejection.told))))
         }
         Outcome::Ask(question) => match &question.carrier {
@@ -203,6 +210,19 @@ fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_
             Word::Rejected
         }
     }
+}
+
+/// Makes a panic a reject. Its message is not written anywhere: nobody knows what is in it.
+fn reject_on_panic(control: Option<ControlFiles>) {
+    panic::set_hook(Box::new(move |panicked| {
+        let place = panicked.location().map(ToString::to_string);
+        Entry::new(Level::Error, "worker").pair("reason", "panic").maybe("place", place).write();
+        if let Some(control) = &control {
+            // Gone or decided already: then there is nothing to reject.
+            let _ = control.reject(Told::AuthenticationFailed.text());
+        }
+        std::process::exit(1)
+    }));
 }
 
 fn failed(environment: &Environment, report: &Report<'_>, detail: &str) {

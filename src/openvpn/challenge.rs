@@ -25,6 +25,12 @@ pub fn dynamic(state: &str, username: &str, text: &str) -> String {
     format!("CRV1:R,E:{state}:{username}:{}", printable::ascii(text, room.max(40)))
 }
 
+/// The failure reason that makes a client come again by itself after `backoff` seconds; for clients that know it.
+#[must_use]
+pub fn temporary(backoff: u32, text: &str) -> String {
+    format!("TEMP[backoff {backoff}]: {}", printable::ascii(text, MAX_TEXT_BYTES))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,10 +137,10 @@ impl AnswerSlot {
         Ok(if state.st_size == 0 { SlotState::Taken(Self(file)) } else { SlotState::Closed })
     }
 
-    /// The open file that holds the lock, to be handed to the process that judges the answer.
+    /// The open file that holds the lock; the process that judges the answer has to keep it open.
     #[must_use]
-    pub fn into_fd(self) -> OwnedFd {
-        self.0
+    pub fn fd(&self) -> &OwnedFd {
+        &self.0
     }
 }
 

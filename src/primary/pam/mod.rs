@@ -22,14 +22,14 @@ const TTY: &str = "openvpn";
 
 /// A PAM service as primary check.
 #[derive(Debug)]
-pub struct Pam<'a> {
+pub(super) struct Pam<'a> {
     service: &'a ServiceName,
 }
 
 impl<'a> Pam<'a> {
     /// Checks with the PAM service of this name.
     #[must_use]
-    pub fn new(service: &'a ServiceName) -> Self {
+    pub(super) fn new(service: &'a ServiceName) -> Self {
         Self { service }
     }
 

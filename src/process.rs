@@ -1,0 +1,48 @@
+//! What processes of this program do to themselves and to each other, without `unsafe`.
+
+use crate::clock::Deadline;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use std::os::fd::AsFd;
+
+/// No core dumps, and no debugger of the same user. To be called before the first secret is read.
+pub fn protect_memory() {
+    // Neither can fail for a process that changes only itself, and downwards; and a login does not depend on them.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// Ends this process when the one that started it ends.
+pub fn die_with_parent() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    // The parent may have ended before that was set; then whoever reaps orphans is the parent.
+    if rustix::process::getppid().is_none_or(rustix::process::Pid::is_init) {
+        std::process::exit(1);
+    }
+}
+
+/// A session of its own, so that no terminal and no signal to OpenVPN's process group reaches this process.
+pub fn detach() {
+    // Fails only for the leader of a process group, which has a session of its own or a terminal to keep.
+    let _ = rustix::process::setsid();
+}
+
+/// Nothing that is open now, but for the standard streams, goes on to programs that are started from here.
+pub fn keep_descriptors_to_ourselves() {
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
+/// Waits until `fd` can be read or is at its end; false when that is not before `deadline`.
+pub fn wait_readable(fd: impl AsFd, deadline: Deadline) -> bool {
+    loop {
+        let left = deadline.left();
+        let timeout = Timespec::try_from(left).ok();
+        let mut fds = [PollFd::new(&fd, PollFlags::IN)];
+        match rustix::event::poll(&mut fds, timeout.as_ref()) {
+            Ok(0) => return false,
+            Ok(_) => return true,
+            Err(rustix::io::Errno::INTR) if !left.is_zero() => {}
+            Err(_) => return false,
+        }
+    }
+}
