@@ -48,12 +48,12 @@ pub enum TrustError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system said no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is there, and not to be trusted.
     #[error(transparent)]
@@ -61,8 +61,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    fn io(path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io { path: path.to_owned(), source: source.into() }
+    fn io(path: &Path, cause: impl Into<io::Error>) -> Self {
+        Self::Io { path: path.to_owned(), cause: cause.into() }
     }
 }
 
@@ -93,21 +93,27 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadE
 /// # Errors
 /// When it cannot be read, is no regular file, or is longer than `limit` bytes.
 pub fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
-    require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;
+    let file = open_regular(path, OFlags::RDONLY)?;
     read_all(path, file, limit)
 }
 
-/// Opens an existing file that must be ours alone: no symlink, no second name, owner and mode right.
+/// Opens an existing regular file, no symlink.
 ///
 /// # Errors
-/// When it cannot be opened or is not to be trusted.
-pub fn open_private(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
+/// When it cannot be opened or is something else.
+pub fn open_regular(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
-    check(path, &file, Trust::Private)?;
+    require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;
     Ok(file)
+}
+
+/// Checks that an open file is ours alone: owner and mode right, no second name. `path` is for the error.
+///
+/// # Errors
+/// When it is not.
+pub fn require_private(path: &Path, file: &OwnedFd) -> Result<(), ReadError> {
+    check(path, file, Trust::Private)
 }
 
 /// Checks that nobody else can put files into `directory` or take some away.
@@ -198,13 +204,15 @@ mod tests {
     fn private_files_are_refused_when_others_can_read_them_or_they_have_two_names() {
         for (mode, accepted) in [(0o600, true), (0o640, false), (0o604, false)] {
             let (_directory, path) = file_with_mode(mode);
-            assert_eq!(open_private(&path, OFlags::RDONLY).is_ok(), accepted, "{mode:o}");
+            let file = open_regular(&path, OFlags::RDONLY).unwrap();
+            assert_eq!(require_private(&path, &file).is_ok(), accepted, "{mode:o}");
         }
         let (directory, path) = file_with_mode(0o600);
         symlink(&path, directory.path().join("link")).unwrap();
-        assert!(open_private(&directory.path().join("link"), OFlags::RDONLY).is_err());
+        assert!(open_regular(&directory.path().join("link"), OFlags::RDONLY).is_err());
         std::fs::hard_link(&path, directory.path().join("hard")).unwrap();
-        assert!(open_private(&path, OFlags::RDONLY).unwrap_err().to_string().contains("hard links"));
+        let file = open_regular(&path, OFlags::RDONLY).unwrap();
+        assert!(require_private(&path, &file).unwrap_err().to_string().contains("hard links"));
     }
 
     #[test]

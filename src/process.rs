@@ -12,6 +12,11 @@ pub fn protect_memory() {
     let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
 }
 
+/// The name that `ps` and `top` show: a process started through `/proc/self/exe` would be called `exe`.
+pub fn set_name() {
+    let _ = rustix::thread::set_name(c"openvpn-2fa");
+}
+
 /// Ends this process when the one that started it ends.
 pub fn die_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));

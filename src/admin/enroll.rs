@@ -9,7 +9,7 @@ use crate::factor::totp::{self, Algorithm, Enrolment, NEW_SECRET_BYTES};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{ExposeSecret, secret};
 use crate::store::{Database, NewToken, Replace};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
@@ -59,7 +59,9 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
             base32.expose_secret(),
             uri.expose_secret()
         ));
-        super::print(&lines)?;
+        super::print(&lines).with_context(|| {
+            format!("{user} is enrolled, but the secret could not be printed (openvpn-2fa show --secret prints it)")
+        })?;
     }
     if arguments.qr || (io::stdout().is_terminal() && !json) {
         let colour = if io::stderr().is_terminal() { qr::Colour::Both } else { qr::Colour::None };

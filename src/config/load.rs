@@ -30,16 +30,16 @@ pub struct Sources {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the settings file {}: {source}", path.display())]
+    #[error("cannot read the settings file {}: {cause}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Others could have written the file.
     #[error("the settings file is not used: {0}")]
-    Untrusted(#[from] TrustError),
+    Untrusted(TrustError),
     /// The file is not TOML in UTF-8.
     #[error("{}:{line}: {message}", path.display())]
     Syntax {
@@ -88,10 +88,10 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
                 merge(&mut merged, entry)?;
             }
         }
-        Err(files::ReadError::Io { source, .. })
-            if named.is_none() && source.kind() == std::io::ErrorKind::NotFound => {}
-        Err(files::ReadError::Io { path, source }) => return Err(ConfigError::Read { path, source }),
-        Err(files::ReadError::Untrusted(error)) => return Err(error.into()),
+        Err(files::ReadError::Io { cause, .. })
+            if named.is_none() && cause.kind() == std::io::ErrorKind::NotFound => {}
+        Err(files::ReadError::Io { path, cause }) => return Err(ConfigError::Read { path, cause }),
+        Err(files::ReadError::Untrusted(error)) => return Err(ConfigError::Untrusted(error)),
     }
     for entry in sources.environment.iter().filter_map(environment_entry) {
         merge(&mut merged, entry)?;

@@ -1,10 +1,11 @@
 //! Types of values, each of which checks itself when it is read.
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Unexpected, Visitor};
+use std::fmt;
 
 /// A whole number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounded<const MIN: u64, const MAX: u64>(u64);
 
 impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
@@ -22,14 +23,27 @@ impl<const MIN: u64, const MAX: u64> Bounded<MIN, MAX> {
     }
 }
 
-impl<const MIN: u64, const MAX: u64> TryFrom<i64> for Bounded<MIN, MAX> {
-    type Error = String;
+impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WholeNumber<const MIN: u64, const MAX: u64>;
 
-    fn try_from(value: i64) -> Result<Self, Self::Error> {
-        match u64::try_from(value) {
-            Ok(value) if (MIN..=MAX).contains(&value) => Ok(Self(value)),
-            _ => Err(format!("{value} is out of range, a whole number from {MIN} to {MAX} is wanted")),
+        impl<const MIN: u64, const MAX: u64> Visitor<'_> for WholeNumber<MIN, MAX> {
+            type Value = Bounded<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Self::Value, E> {
+                u64::try_from(value)
+                    .ok()
+                    .filter(|value| (MIN..=MAX).contains(value))
+                    .map(Bounded)
+                    .ok_or_else(|| E::invalid_value(Unexpected::Signed(value), &self))
+            }
         }
+
+        deserializer.deserialize_i64(WholeNumber)
     }
 }
 

@@ -26,6 +26,9 @@ use zeroize::Zeroizing;
 /// How long a client waits before it comes again when all workers are busy, in seconds.
 const BUSY_BACKOFF: u32 = 5;
 
+/// How long PAM may take where no worker could be started and OpenVPN waits for the work itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Serves one hook call.
 #[must_use]
 pub fn run(script: ScriptType, options: &HookOptions, environment: &Environment) -> Exit {
@@ -67,7 +70,7 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
         Ok(mut worker) => first_word(&mut worker, &settings, environment),
         Err(error) => {
             worker_failed(&error);
-            Some(worker::verify(&settings, environment, &Ok(login), &report))
+            Some(worker::verify(&settings, environment, &Ok(login), &report, PATIENCE))
         }
     };
     match word {
@@ -115,7 +118,7 @@ fn answer(options: &HookOptions, environment: &Environment) {
     let worker = Worker { errand: Errand::Answer, options, output: Stdio::null(), keep: &keep };
     if let Err(error) = worker.start(&bytes) {
         worker_failed(&error);
-        worker::answer(&settings, environment, &bytes, &report);
+        worker::answer(&settings, environment, &bytes, &report, PATIENCE);
     }
 }
 
@@ -203,7 +206,8 @@ impl Worker<'_> {
         }
         let stderr = if log::has_syslog() { Stdio::null() } else { Stdio::inherit() };
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("openvpn-2fa-worker");
+        // The name that PAM modules log under, and that `ps` shows.
+        command.arg0("openvpn-2fa");
         if let Some(config) = &self.options.global.config {
             command.arg("--config").arg(config);
         }
@@ -211,8 +215,7 @@ impl Worker<'_> {
             command.arg("--db").arg(db);
         }
         command.arg("--worker").arg(self.errand.name());
-        // A directory that is never unmounted; not that of a session.
-        command.current_dir("/").env_remove("password");
+        command.env_remove("password");
         command.stdin(Stdio::piped()).stdout(self.output).stderr(stderr);
         let mut child = command.spawn()?;
         // A pipe holds 64 KiB, more than the work can be: writing does not wait for the reader.

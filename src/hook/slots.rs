@@ -23,10 +23,10 @@ impl Slot {
 
 /// No slot can be looked at.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {cause}", path.display())]
 pub(super) struct SlotError {
     path: PathBuf,
-    source: io::Error,
+    cause: io::Error,
 }
 
 /// Takes one of `max` slots beside `database`; `None` when all are taken. Never waits.
@@ -36,7 +36,7 @@ pub(super) fn take(database: &Path, max: u64) -> Result<Option<Slot>, SlotError>
         path.push(format!(".worker-{number}"));
         let path = PathBuf::from(path);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let failed = |errno: Errno| SlotError { path: path.clone(), source: errno.into() };
+        let failed = |errno: Errno| SlotError { path: path.clone(), cause: errno.into() };
         let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(Some(Slot(file))),

@@ -74,6 +74,7 @@ fn lifetime(settings: &Settings, question_open: bool) -> Duration {
 
 /// Runs as a worker: work on standard input, word on standard output.
 pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
+    process::set_name();
     process::protect_memory();
     // The locks that came along stay here.
     process::keep_descriptors_to_ourselves();
@@ -97,35 +98,41 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
             if let Ok(login) = &login {
                 report.set_username(login.attempt.user.as_str());
             }
-            say(verify(&settings, environment, &login, &report));
+            let asks = login.as_ref().is_ok_and(|login| login.asks_in_session(&settings));
+            say(verify(&settings, environment, &login, &report, lifetime(&settings, asks)));
         }
-        Errand::Answer => answer(&settings, environment, &work, &report),
+        Errand::Answer => answer(&settings, environment, &work, &report, lifetime(&settings, true)),
     }
 }
 
-/// Decides a login and writes the verdict.
+/// Decides a login and writes the verdict. `patience` is the longest that PAM may take.
 pub(super) fn verify(
     settings: &Settings,
     environment: &Environment,
     login: &Result<Login, RequestError>,
     report: &Report<'_>,
+    patience: Duration,
 ) -> Word {
     let control = environment.control_files();
     let session = control.as_ref().map(session_key);
     let outcome = match login {
-        Ok(login) => {
-            let deadline = Deadline::after(lifetime(settings, login.asks_in_session(settings)));
-            with_decision(settings, deadline, |decision| {
-                decision.login(&login.attempt, &login.submission, session.as_ref())
-            })
-        }
+        Ok(login) => with_decision(settings, Deadline::after(patience), |decision| {
+            decision.login(&login.attempt, &login.submission, session.as_ref())
+        }),
         Err(error) => refused(error.reason()),
     };
     deliver(&outcome, control.as_ref(), report)
 }
 
-/// Decides the answer to the question of a waiting session, once the primary check has asked it.
-pub(super) fn answer(settings: &Settings, environment: &Environment, bytes: &[u8], report: &Report<'_>) {
+/// Decides the answer to the question of a waiting session, once the primary check has asked it; `patience` is the
+/// longest that it waits for that.
+pub(super) fn answer(
+    settings: &Settings,
+    environment: &Environment,
+    bytes: &[u8],
+    report: &Report<'_>,
+    patience: Duration,
+) {
     let Some(control) = environment.control_files() else { return };
     let attempt = match attempt_of(settings, environment) {
         Ok(attempt) => attempt,
@@ -137,7 +144,7 @@ pub(super) fn answer(settings: &Settings, environment: &Environment, bytes: &[u8
     // What is not base64 is an answer all the same, and a wrong one.
     let response = openvpn::parse_response(bytes).unwrap_or_else(|_| secret(b"?"));
     let session = session_key(&control);
-    let deadline = Deadline::after(lifetime(settings, true));
+    let deadline = Deadline::after(patience);
     with_decision(settings, deadline, |decision| {
         while control.is_undecided() && !deadline.left().is_zero() {
             if let Some(outcome) = decision.answer_in_session(&attempt, &session, &response) {

@@ -36,12 +36,12 @@ pub enum ControlError {
     #[error("{} is not a regular file with one name", .0.display())]
     NotOurs(PathBuf),
     /// The system said no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -165,13 +165,13 @@ fn open(path: &Path, access: OFlags) -> Result<OwnedFd, ControlError> {
 fn write_at_start(path: &Path, file: &OwnedFd, content: &[u8]) -> Result<(), ControlError> {
     match rustix::io::pwrite(file, content, 0) {
         Ok(written) if written == content.len() => Ok(()),
-        Ok(_) => Err(ControlError::Io { path: path.to_owned(), source: io::ErrorKind::WriteZero.into() }),
+        Ok(_) => Err(ControlError::Io { path: path.to_owned(), cause: io::ErrorKind::WriteZero.into() }),
         Err(errno) => Err(io_error(path, errno)),
     }
 }
 
 fn io_error(path: &Path, errno: Errno) -> ControlError {
-    ControlError::Io { path: path.to_owned(), source: errno.into() }
+    ControlError::Io { path: path.to_owned(), cause: errno.into() }
 }
 
 #[cfg(test)]

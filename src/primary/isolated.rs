@@ -69,6 +69,7 @@ impl PrimaryCheck for Isolated<'_> {
 
 /// The helper's side: a request on standard input, the reply on standard output.
 pub fn run_helper() {
+    process::set_name();
     process::protect_memory();
     process::die_with_parent();
     let mut bytes = secret::buffer(MAX_MESSAGE_BYTES + 1);
@@ -159,7 +160,7 @@ impl Helper {
     fn start(request: &[u8]) -> io::Result<Self> {
         let stderr = if log::has_syslog() { Stdio::null() } else { Stdio::inherit() };
         let child = Command::new("/proc/self/exe")
-            .arg0("openvpn-2fa-pam")
+            .arg0("openvpn-2fa")
             .arg(HELPER_COMMAND)
             // What the client says of itself is in our environment; modules need none of it.
             .env_clear()

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{DirBuilder, File};
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,22 +52,22 @@ pub enum DatabaseError {
     },
     /// File or directory are open to others.
     #[error("the database is not used: {0}")]
-    Untrusted(#[from] ReadError),
+    Untrusted(ReadError),
     /// SQLite said no.
-    #[error("database {}: {source}", path.display())]
+    #[error("database {}: {cause}", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        cause: rusqlite::Error,
     },
     /// The system said no.
-    #[error("cannot make the database {}: {source}", path.display())]
+    #[error("cannot make the database {}: {cause}", path.display())]
     Create {
         /// The file or directory.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }
 
@@ -82,17 +83,19 @@ impl Database {
     /// # Errors
     /// When there is none, it is not ours, or not ours alone.
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
-        let file = match files::open_private(path, OFlags::RDONLY) {
-            Ok(file) => File::from(file),
-            Err(ReadError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+        let file = match files::open_regular(path, OFlags::RDONLY) {
+            Ok(file) => file,
+            Err(ReadError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
                 return Err(DatabaseError::Missing(path.to_owned()));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(DatabaseError::Untrusted(error)),
         };
+        // Whose it is comes first: nobody is to be told to change the mode of another program's file.
+        let header = header_of(path, &file)?;
+        files::require_private(path, &file).map_err(DatabaseError::Untrusted)?;
         // Whoever can put files beside it can put a journal there that SQLite would play back.
-        files::check_directory(directory_of(path))?;
-        let header = header_of(path, file)?;
-        let sqlite = |source| DatabaseError::Sqlite { path: path.to_owned(), source };
+        files::check_directory(directory_of(path)).map_err(DatabaseError::Untrusted)?;
+        let sqlite = |cause| DatabaseError::Sqlite { path: path.to_owned(), cause };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -114,7 +117,7 @@ impl Database {
     /// # Errors
     /// As [`Database::open`], and when it cannot be made.
     pub fn open_or_create(path: &Path) -> Result<Self, DatabaseError> {
-        let create = |path: &Path, source| DatabaseError::Create { path: path.to_owned(), source };
+        let create = |path: &Path, cause| DatabaseError::Create { path: path.to_owned(), cause };
         let directory = directory_of(path);
         DirBuilder::new()
             .recursive(true)
@@ -132,7 +135,7 @@ impl Database {
     /// in the file itself and not in a log beside it. Two processes may do this at once.
     fn found(&mut self) -> Result<(), DatabaseError> {
         let path = self.path.clone();
-        let sqlite = |source| DatabaseError::Sqlite { path: path.clone(), source };
+        let sqlite = |cause| DatabaseError::Sqlite { path: path.clone(), cause };
         self.connection
             .execute_batch(&format!(
                 "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; COMMIT; PRAGMA journal_mode = WAL;"
@@ -142,7 +145,7 @@ impl Database {
 
     fn migrate(&mut self) -> Result<(), DatabaseError> {
         let path = self.path.clone();
-        let sqlite = |source| DatabaseError::Sqlite { path: path.clone(), source };
+        let sqlite = |cause| DatabaseError::Sqlite { path: path.clone(), cause };
         let version = |connection: &Connection| -> Result<usize, DatabaseError> {
             let found: i64 =
                 connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
@@ -228,12 +231,11 @@ enum Header {
 
 /// Looks at the first bytes of the file, so that SQLite never opens what is not ours: opening can change a file.
 /// Offsets: "The Database Header" in SQLite's file format document.
-fn header_of(path: &Path, mut file: File) -> Result<Header, DatabaseError> {
+fn header_of(path: &Path, file: &OwnedFd) -> Result<Header, DatabaseError> {
+    let unreadable = |cause| DatabaseError::Untrusted(ReadError::Io { path: path.to_owned(), cause });
     let mut header = Vec::with_capacity(100);
-    file.by_ref()
-        .take(100)
-        .read_to_end(&mut header)
-        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let file = File::from(file.try_clone().map_err(unreadable)?);
+    file.take(100).read_to_end(&mut header).map_err(unreadable)?;
     let foreign = |found| Err(DatabaseError::Foreign { path: path.to_owned(), found });
     if header.is_empty() {
         return Ok(Header::Empty);
