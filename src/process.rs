@@ -2,8 +2,9 @@
 
 use crate::clock::Deadline;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
 use std::os::fd::AsFd;
+use std::process::Child;
 
 /// No core dumps, and no debugger of the same user. To be called before the first secret is read.
 pub fn protect_memory() {
@@ -21,9 +22,28 @@ pub fn set_name() {
 pub fn die_with_parent() {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     // The parent may have ended before that was set; then whoever reaps orphans is the parent.
-    if rustix::process::getppid().is_none_or(rustix::process::Pid::is_init) {
+    if rustix::process::getppid().is_none_or(Pid::is_init) {
         std::process::exit(1);
     }
+}
+
+/// Kills `child` and everything that it started and that still runs, and waits for all of them to be gone.
+pub fn kill_with_descendants(child: &mut Child) {
+    // Orphans of what is killed come to us, and can be killed in turn.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let _ = child.kill();
+    let _ = child.wait();
+    while let Some(orphan) = any_child() {
+        let _ = rustix::process::kill_process(orphan, Signal::KILL);
+        if rustix::process::waitpid(Some(orphan), WaitOptions::empty()).is_err() {
+            return;
+        }
+    }
+}
+
+fn any_child() -> Option<Pid> {
+    let children = std::fs::read_to_string("/proc/thread-self/children").ok()?;
+    Pid::from_raw(children.split_ascii_whitespace().next()?.parse().ok()?)
 }
 
 /// A session of its own, so that no terminal and no signal to OpenVPN's process group reaches this process.

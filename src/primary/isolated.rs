@@ -42,6 +42,7 @@ impl<'a> Isolated<'a> {
         let mut helper = Helper::start(&request.serialise(self.service)).map_err(|error| broken(&error))?;
         let reply = helper.reply(self.deadline).map_err(|error| broken(&error))?;
         let Some(reply) = reply else {
+            process::kill_with_descendants(&mut helper.0);
             return Err(at_once(format!("PAM gave no answer in {} s", self.deadline.budget().as_secs())));
         };
         match Reply::parse(&reply) {
