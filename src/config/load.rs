@@ -136,7 +136,11 @@ fn merge(merged: &mut toml::Table, entry: Entry) -> Result<(), ConfigError> {
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    let message = first_error.map_or_else(String::new, |error| error.message().to_owned());
+    let message = match &entry.key {
+        // The error may quote the value.
+        Some(key) if SECRET_KEYS.contains(&key.as_str()) => "a text in quotes is wanted".to_owned(),
+        _ => first_error.map_or_else(String::new, |error| error.message().to_owned()),
+    };
     let key = match entry.key {
         Some(key) => format!("[{}] {key}", entry.section),
         None => format!("[{}]", entry.section),
@@ -160,13 +164,20 @@ fn file_entries(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, ConfigError> {
     for (section, body) in spans.get_ref() {
         let name = section.get_ref().to_string();
         let Some(value) = values.get(&name) else { continue };
-        let (Some(keys), toml::Value::Table(table)) = (body.get_ref().as_table(), value) else {
-            let origin = format!("{}:{}", path.display(), line_of(section.span().start));
+        let origin = format!("{}:{}", path.display(), line_of(section.span().start));
+        if !SECTIONS.contains(&name.as_str()) && !value.is_table() {
             entries.push(Entry { origin, section: name, key: None, readings: vec![value.clone()] });
             continue;
+        }
+        let (Some(keys), toml::Value::Table(table)) = (body.get_ref().as_table(), value) else {
+            return Err(ConfigError::Value {
+                origin,
+                key: format!("[{}]", crate::printable::text(&name)),
+                message: "this is the name of a section, and sections hold keys: write it in brackets"
+                    .to_owned(),
+            });
         };
         if keys.is_empty() {
-            let origin = format!("{}:{}", path.display(), line_of(section.span().start));
             entries.push(Entry { origin, section: name.clone(), key: None, readings: vec![value.clone()] });
         }
         for key in keys.keys() {
@@ -182,6 +193,9 @@ fn file_entries(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, ConfigError> {
     }
     Ok(entries)
 }
+
+/// Keys whose values are secrets, whatever section they stand in by mistake.
+const SECRET_KEYS: [&str; 1] = ["skey"];
 
 /// The sections of the file, which are also the beginnings of the names in the environment.
 const SECTIONS: [&str; 6] = ["auth", "pam", "totp", "worker", "lockout", "duo"];

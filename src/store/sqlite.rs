@@ -2,10 +2,12 @@
 
 use crate::auth::{ChallengeKey, Records, Store, StoreError};
 use crate::files::{self, ReadError};
+use crate::random::{Random, SystemRandom};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -67,7 +69,7 @@ pub enum DatabaseError {
         /// The file or directory.
         path: PathBuf,
         /// Why.
-        cause: std::io::Error,
+        cause: io::Error,
     },
 }
 
@@ -85,31 +87,19 @@ impl Database {
     pub fn open(path: &Path) -> Result<Self, DatabaseError> {
         let file = match files::open_regular(path, OFlags::RDONLY) {
             Ok(file) => file,
-            Err(ReadError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
+            Err(ReadError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
                 return Err(DatabaseError::Missing(path.to_owned()));
             }
             Err(error) => return Err(DatabaseError::Untrusted(error)),
         };
         // Whose it is comes first: nobody is to be told to change the mode of another program's file.
-        let header = header_of(path, &file)?;
+        if header_of(path, &file)? == Header::Empty {
+            return Err(DatabaseError::Missing(path.to_owned()));
+        }
         files::require_private(path, &file).map_err(DatabaseError::Untrusted)?;
         // Whoever can put files beside it can put a journal there that SQLite would play back.
         files::check_directory(directory_of(path)).map_err(DatabaseError::Untrusted)?;
-        let sqlite = |cause| DatabaseError::Sqlite { path: path.to_owned(), cause };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-        connection
-            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;")
-            .map_err(sqlite)?;
-        let mut database = Self { connection, path: path.to_owned() };
-        if header == Header::Empty {
-            database.found()?;
-        }
-        database.migrate()?;
-        Ok(database)
+        Self::connect(path)
     }
 
     /// Opens the database at `path`; makes it, and the directory that it is in, if they are not there: 0600 in 0700.
@@ -117,30 +107,66 @@ impl Database {
     /// # Errors
     /// As [`Database::open`], and when it cannot be made.
     pub fn open_or_create(path: &Path) -> Result<Self, DatabaseError> {
-        let create = |path: &Path, cause| DatabaseError::Create { path: path.to_owned(), cause };
+        match Self::open(path) {
+            Err(DatabaseError::Missing(_)) => {}
+            result => return result,
+        }
         let directory = directory_of(path);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|error| create(directory, error))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(_) | Err(rustix::io::Errno::EXIST) => Self::open(path),
-            Err(errno) => Err(create(path, errno.into())),
-        }
+            .map_err(|cause| DatabaseError::Create { path: directory.to_owned(), cause })?;
+        files::check_directory(directory).map_err(DatabaseError::Untrusted)?;
+        Self::create(path)?;
+        Self::open(path)
     }
 
-    /// Writes into an empty file what marks it as ours, before anything else. In SQLite's rollback mode, so that it is
-    /// in the file itself and not in a log beside it. Two processes may do this at once.
-    fn found(&mut self) -> Result<(), DatabaseError> {
-        let path = self.path.clone();
-        let sqlite = |cause| DatabaseError::Sqlite { path: path.clone(), cause };
-        self.connection
-            .execute_batch(&format!(
-                "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; COMMIT; PRAGMA journal_mode = WAL;"
-            ))
-            .map_err(sqlite)
+    /// Makes a database beside `path` and gives it its name when it is whole, so that nobody ever opens half of one. If
+    /// somebody else was faster, theirs stays.
+    fn create(path: &Path) -> Result<(), DatabaseError> {
+        let failed = |cause: io::Error| DatabaseError::Create { path: path.to_owned(), cause };
+        let suffix = SystemRandom.reference().map_err(|error| failed(io::Error::other(error)))?;
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(format!(".new-{suffix}"));
+        let unfinished = PathBuf::from(unfinished);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(&unfinished, flags, Mode::RUSR | Mode::WUSR);
+        file.map_err(|errno| failed(errno.into()))?;
+        let finished = Self::connect(&unfinished).and_then(|database| {
+            let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA journal_mode = WAL;");
+            let marked = database.connection.execute_batch(&marks);
+            marked.map_err(|cause| DatabaseError::Sqlite { path: unfinished.clone(), cause })?;
+            Ok(())
+        });
+        let named = finished.and_then(|()| name_if_free(&unfinished, path).map_err(failed));
+        if named.is_err() {
+            let _ = std::fs::remove_file(&unfinished);
+        }
+        named
+    }
+
+    /// Opens a file that has been looked at, and brings its schema up to date if it is ours.
+    fn connect(path: &Path) -> Result<Self, DatabaseError> {
+        let failed = |cause| DatabaseError::Sqlite { path: path.to_owned(), cause };
+        // SQLite's own look at links goes through the whole path, and directories may be links.
+        let directory = std::fs::canonicalize(directory_of(path))
+            .map_err(|cause| DatabaseError::Untrusted(ReadError::Io { path: path.to_owned(), cause }))?;
+        let real = path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(real, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;
+                 PRAGMA secure_delete = ON;",
+            )
+            .map_err(failed)?;
+        let mut database = Self { connection, path: path.to_owned() };
+        database.migrate()?;
+        Ok(database)
     }
 
     fn migrate(&mut self) -> Result<(), DatabaseError> {
@@ -247,6 +273,17 @@ fn header_of(path: &Path, file: &OwnedFd) -> Result<Header, DatabaseError> {
         return foreign("an SQLite database of another program, perhaps of the script that was used before");
     }
     Ok(Header::Ours)
+}
+
+/// Renames `unfinished` to `path` unless there is a file with something in it.
+fn name_if_free(unfinished: &Path, path: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, unfinished, CWD, path, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        // Somebody was faster, or has made an empty file for us to fill.
+        Err(Errno::EXIST) if std::fs::symlink_metadata(path)?.len() == 0 => std::fs::rename(unfinished, path),
+        Err(Errno::EXIST) => std::fs::remove_file(unfinished),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 fn directory_of(path: &Path) -> &Path {
