@@ -127,9 +127,7 @@ fn slot(settings: &Settings) -> Result<Slot, Reason> {
     match slots::take(&settings.totp.token_db_path, settings.worker.max.get()) {
         Ok(Some(slot)) => Ok(slot),
         Ok(None) => Err(Reason::Busy),
-        Err(error) => Err(Reason::Internal(format!(
-            "no slot for a worker: {error}; the directory of the database must exist and belong to OpenVPN's user"
-        ))),
+        Err(error) => Err(Reason::Internal(error.to_string())),
     }
 }
 

@@ -1,0 +1,34 @@
+//! A real OpenVPN server with the product in its hooks, and real clients, in a sandbox.
+
+pub(crate) mod accounts;
+pub(crate) mod client;
+pub(crate) mod echo;
+pub(crate) mod enrolment;
+pub(crate) mod management;
+pub(crate) mod network;
+pub(crate) mod pki;
+pub(crate) mod reply;
+pub(crate) mod report;
+pub(crate) mod sandbox;
+pub(crate) mod server;
+pub(crate) mod settings;
+
+use std::time::{Duration, Instant};
+
+/// Longer than any step of a login takes, failure delays and OpenVPN's pauses included.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Waits until `probe` finds something.
+///
+/// # Panics
+/// When it has not within `patience`.
+pub(crate) fn eventually<T>(what: &str, patience: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        std::thread::sleep(Duration::from_millis(15));
+    }
+}
