@@ -2,6 +2,7 @@
 //! the name before it.
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
@@ -103,7 +104,10 @@ pub fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, R
 /// When it cannot be opened or is something else.
 pub fn open_regular(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::ISDIR => TrustError::NotRegular(path.to_owned()).into(),
+        errno => ReadError::io(path, errno),
+    })?;
     require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;
     Ok(file)
 }

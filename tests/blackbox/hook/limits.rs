@@ -1,0 +1,193 @@
+//! Lockout.
+
+use crate::support::{Session, Site, Token, eventually, now};
+use data_encoding::BASE64;
+
+const LOCKED: &str = "Too many failed attempts, try again later";
+
+fn wrong(site: &Site, token: &Token) -> Session {
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &token.wrong_code()).status(), 1);
+    session
+}
+
+/// Alice after her last failure.
+fn locked() -> (Site, Token) {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    for _ in 0..5 {
+        wrong(&site, &token);
+    }
+    assert_eq!(site.shown("alice")["state"], "locked");
+    (site, token)
+}
+
+/// Waits for the end of the lock, which is moved near.
+fn unlocked_by_time(site: &Site) {
+    site.sql("UPDATE failure SET locked_until = unixepoch() + 1");
+    eventually("the end of the lock", || (site.shown("alice")["state"] == "enabled").then_some(()));
+}
+
+#[test]
+fn the_fifth_failure_locks_and_a_right_code_does_not_help() {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    for _ in 0..4 {
+        assert_eq!(wrong(&site, &token).told(), "Incorrect code");
+    }
+    assert_eq!(wrong(&site, &token).told(), LOCKED);
+    for typed in [token.code(), token.wrong_code(), "x".to_owned()] {
+        let session = site.session();
+        assert_eq!(site.login(&session, "alice", &typed).status(), 1);
+        assert_eq!((session.verdict(), session.told()), ("0".to_owned(), LOCKED.to_owned()));
+    }
+    assert_eq!(site.failures("alice"), 5, "what is not looked at is not counted");
+    assert!(site.logged(&["outcome=reject reason=locked"]));
+    site.enroll("bob");
+    assert_eq!(site.shown("bob")["state"], "enabled", "others are not");
+}
+
+#[test]
+fn a_user_who_is_locked_is_not_asked() {
+    let (site, _) = locked();
+    for sso in ["crtext", ""] {
+        let session = site.session();
+        assert_eq!(site.login(&session, "alice", "").set("IV_SSO", sso).status(), 1);
+        assert_eq!((session.verdict(), session.told()), ("0".to_owned(), LOCKED.to_owned()));
+        assert_eq!(session.pending(), "");
+    }
+}
+
+#[test]
+fn a_lock_passes_and_the_code_that_was_refused_meanwhile_is_good() {
+    let (site, token) = locked();
+    let code = token.code();
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &code).status(), 1);
+    assert_eq!(session.told(), LOCKED);
+    unlocked_by_time(&site);
+    assert_eq!(site.login(&site.session(), "alice", &code).status(), 0, "it was not used up");
+    assert_eq!(site.failures("alice"), 0);
+}
+
+#[test]
+fn counting_starts_again_when_a_lock_has_passed() {
+    let (site, token) = locked();
+    unlocked_by_time(&site);
+    assert_eq!(wrong(&site, &token).told(), "Incorrect code");
+    assert_eq!(site.failures("alice"), 1);
+}
+
+#[test]
+fn a_right_code_ends_the_row_of_failures() {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    let [first, second] = token.codes();
+    for code in [first, second] {
+        for _ in 0..4 {
+            wrong(&site, &token);
+        }
+        assert_eq!(site.login(&site.session(), "alice", &code).status(), 0);
+        assert_eq!(site.failures("alice"), 0);
+    }
+}
+
+#[test]
+fn answers_count_like_codes_however_they_come() {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    let sent = format!("{}\n", BASE64.encode(token.wrong_code().as_bytes()));
+    let session = site.asked_in_session("alice");
+    assert_eq!(site.answer(&session, "alice", sent.as_bytes()).status(), 0);
+    assert_eq!(session.decided(), "0");
+    let mut question = session.question();
+    for count in 2..5 {
+        assert_eq!(site.failures("alice"), count - 1);
+        let session = site.session();
+        assert_eq!(site.login(&session, "alice", &question.answer(&token.wrong_code())).status(), 1);
+        question = session.question();
+    }
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &question.answer(&token.wrong_code())).status(), 1);
+    assert_eq!(session.told(), LOCKED, "and no further question");
+    // A question from before does not lead around the lock.
+    site.sql("UPDATE failure SET locked_until = 1");
+    let (by_reconnecting, in_session) = (site.asked_to_reconnect("alice"), site.asked_in_session("alice"));
+    site.sql("UPDATE failure SET locked_until = 99999999999");
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &by_reconnecting.answer(&token.code())).status(), 1);
+    assert_eq!(session.told(), LOCKED);
+    let sent = format!("{}\n", BASE64.encode(token.code().as_bytes()));
+    assert_eq!(site.answer(&in_session, "alice", sent.as_bytes()).status(), 0);
+    assert_eq!((in_session.decided(), in_session.told()), ("0".to_owned(), LOCKED.to_owned()));
+}
+
+#[test]
+fn the_settings_say_how_long_a_lock_lasts() {
+    let site = Site::with(&[("lockoutMaxFailures", "1"), ("lockoutSeconds", "5000")]);
+    let token = site.enroll("alice");
+    let before = now();
+    wrong(&site, &token);
+    let after = now();
+    site.sql(&format!(
+        "CREATE TEMP TABLE t (x CHECK (x)); INSERT INTO t SELECT locked_until BETWEEN {before} + 5000 AND {after} + 5000 FROM failure"
+    ));
+}
+
+#[test]
+fn the_settings_say_how_many_failures_lock() {
+    let site = Site::with(&[("lockoutMaxFailures", "1")]);
+    let token = site.enroll("alice");
+    assert_eq!(wrong(&site, &token).told(), LOCKED);
+    // And it takes no question to get there.
+    site.sql("DELETE FROM failure");
+    let question = site.asked_to_reconnect("alice");
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &question.answer(&token.wrong_code())).status(), 1);
+    assert_eq!(session.told(), LOCKED);
+}
+
+#[test]
+fn of_many_wrong_codes_at_the_same_time_no_more_are_looked_at_than_allowed() {
+    let site = Site::with(&[("workerMax", "100")]);
+    let token = site.enroll("alice");
+    let sessions: Vec<Session> = (0..12).map(|_| site.session()).collect();
+    std::thread::scope(|scope| {
+        for session in &sessions {
+            scope.spawn(|| site.login(session, "alice", &token.wrong_code()).status());
+        }
+    });
+    assert_eq!(site.failures("alice"), 5);
+    let told_locked = sessions.iter().filter(|session| session.told() == LOCKED).count();
+    assert_eq!(told_locked, 12 - 4);
+}
+
+#[test]
+fn a_forced_enrolment_unlocks() {
+    let (site, _) = locked();
+    let token = site.enroll("alice");
+    assert_eq!(site.login(&site.session(), "alice", &token.code()).status(), 0);
+}
+
+#[test]
+fn when_all_workers_are_busy_the_client_is_told_to_come_back_and_no_code_is_used() {
+    let site = Site::with(&[("workerMax", "1")]);
+    let token = site.enroll("alice");
+    // An answer to a session that has asked nothing yet waits for the question.
+    let waiting = site.session();
+    assert_eq!(site.answer(&waiting, "alice", b"MTIzNDU2").status(), 0);
+    for (protocols, text) in
+        [("990", "TEMP[backoff 5]: Server busy, try again (ref "), ("2", "Server busy, try again (ref ")]
+    {
+        let session = site.session();
+        let call = site.login(&session, "alice", &token.code()).set("IV_PROTO", protocols);
+        assert_eq!(call.status(), 1);
+        assert!(session.reason().starts_with(text), "{}", session.reason());
+    }
+    assert!(site.logged(&["outcome=reject reason=busy"]), "{}", site.logs());
+    waiting.end();
+    crate::support::eventually("a free worker", || {
+        let session = site.session();
+        (site.login(&session, "alice", &token.code()).status() == 0).then_some(())
+    });
+}

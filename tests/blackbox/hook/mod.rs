@@ -1,0 +1,10 @@
+//! The hooks, as OpenVPN calls them: without PAM, so that a certificate is the first proof.
+
+mod answers;
+mod files;
+mod identity;
+mod limits;
+mod logins;
+mod reconnecting;
+mod refusals;
+mod tokens;

@@ -1,0 +1,17 @@
+//! Black-box tests: the built executable, started as an administrator and as OpenVPN start it.
+//!
+//! They need neither root nor OpenVPN nor PAM: `[auth] primary = "none"` takes the certificate for the first proof, and
+//! the environments are those of a real OpenVPN server, recorded.
+//!
+//! What a test cannot try on a machine it says on standard error: codes come from `oathtool` and QR codes are read by
+//! `zbarimg` where these are installed, and the log can be read where there is no `/dev/log`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up is to fail there"
+)]
+
+mod admin;
+mod hook;
+mod settings;
+mod support;
