@@ -58,6 +58,10 @@ impl<'a> Pam<'a> {
         }
         let done = session.account(Flags::DisallowNullPassword);
         done.map_err(|error| denied(&session, "account", &error))?;
+        // A module that passes the user although its question was refused has not checked what it was made for.
+        if let Some(fault) = session.conversation().fault {
+            return Err(PrimaryDenial { detail: fault.to_owned(), hold: session.failure_delay() });
+        }
         // A module may have changed the user; then it is not the one whose second factor is checked.
         match session.user() {
             Ok(name) if name == user.as_str().as_bytes() => Ok(()),

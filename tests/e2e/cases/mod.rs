@@ -7,6 +7,7 @@ mod concurrency;
 mod instruments;
 mod lockout;
 mod logins;
+mod modules;
 mod questions;
 mod refusals;
 mod renegotiation;
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("certificates", certificates::cases()),
         ("refusals", refusals::cases()),
         ("accounts", accounts::cases()),
+        ("modules", modules::cases()),
         ("attacks", attacks::cases()),
         ("lockout", lockout::cases()),
         ("renegotiation", renegotiation::cases()),
