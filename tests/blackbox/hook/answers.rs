@@ -242,7 +242,7 @@ fn a_question_in_the_session_is_answered_there_and_once() {
     }
     assert_eq!(site.failures("alice"), 0);
 
-    assert_eq!(site.rows("challenge"), 0);
+    assert_eq!(site.number("SELECT count(*) FROM challenge"), 0);
 }
 
 #[test]
@@ -292,9 +292,9 @@ fn the_question_of_a_deleted_user_is_dead() {
     let session = site.asked_in_session("alice");
     let bystander = site.enroll("bob");
     let other = site.asked_in_session("bob");
-    assert_eq!(site.rows("challenge"), 2);
+    assert_eq!(site.number("SELECT count(*) FROM challenge"), 2);
     assert_eq!(site.admin(&["delete", "alice"]).status, 0);
-    assert_eq!(site.rows("challenge"), 1, "the other one's");
+    assert_eq!(site.number("SELECT count(*) FROM challenge"), 1, "the other one's");
     answer(&site, &session, &old.code());
 
     // There is no question to answer, and so no verdict; the code of the next enrolment does not change that.

@@ -8,3 +8,4 @@ mod logins;
 mod reconnecting;
 mod refusals;
 mod tokens;
+mod workers;

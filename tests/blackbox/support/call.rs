@@ -53,6 +53,7 @@ pub(crate) struct Call<'site> {
     options: Vec<OsString>,
     input: Input,
     unlinks: bool,
+    program: Vec<OsString>,
 }
 
 enum Input {
@@ -88,6 +89,7 @@ impl<'site> Call<'site> {
             options: Vec::new(),
             input: Input::File(file),
             unlinks: false,
+            program: vec![PROGRAM.into()],
         };
         for (name, value) in RECORDED {
             call = call.set(name, value);
@@ -150,6 +152,18 @@ impl<'site> Call<'site> {
         self
     }
 
+    /// Starts the program through another one, which takes the rest of the line as its arguments.
+    pub(crate) fn by(mut self, words: &[&str]) -> Self {
+        self.program.splice(0..0, words.iter().map(OsString::from));
+        self
+    }
+
+    /// Starts this instead of the program.
+    pub(crate) fn instead(mut self, words: &[&str]) -> Self {
+        self.program = words.iter().map(OsString::from).collect();
+        self
+    }
+
     /// Makes the call and waits for its end, as OpenVPN does; a worker may go on.
     ///
     /// # Panics
@@ -169,8 +183,9 @@ impl<'site> Call<'site> {
         };
         // Files and no pipes: a worker that goes on has them open.
         let log = std::fs::File::create(self.site.new_log()).unwrap();
-        let mut command = Command::new(PROGRAM);
-        command.env_clear().envs(self.variables).args(self.options).args(&file);
+        let (program, words) = self.program.split_first().unwrap();
+        let mut command = Command::new(program);
+        command.env_clear().envs(self.variables).args(words).args(self.options).args(&file);
         command.current_dir(self.site.path("."));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = command.spawn().unwrap();

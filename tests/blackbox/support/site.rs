@@ -119,10 +119,11 @@ impl Site {
         rusqlite::Connection::open(self.database()).unwrap().execute_batch(statement).unwrap();
     }
 
-    /// How many rows a table of the database has.
-    pub(crate) fn rows(&self, table: &str) -> i64 {
+    /// The one number that a query of the database finds.
+    pub(crate) fn number(&self, query: &str) -> u64 {
         let connection = rusqlite::Connection::open(self.database()).unwrap();
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        let number: i64 = connection.query_row(query, [], |row| row.get(0)).unwrap();
+        number.try_into().unwrap()
     }
 
     /// A new key negotiation.

@@ -3,11 +3,12 @@
 use data_encoding::BASE64;
 
 use super::{FAILED, INCORRECT, Scene};
-use crate::harness::accounts::slow_pam_service;
+use crate::harness::accounts::{UnixUser, slow_pam_service};
 use crate::harness::client::Client;
 use crate::harness::management::static_response;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
+use crate::harness::{PATIENCE, eventually};
 
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
@@ -101,7 +102,7 @@ fn answers_while_a_dynamic_challenge_is_made_let_nobody_in() {
 
 fn answers_of_somebody_who_is_not_enrolled_let_nobody_in() {
     let Scene { server, enrolment, .. } = Scene::new();
-    let stranger = crate::harness::accounts::UnixUser::new();
+    let stranger = UnixUser::new();
     let mut client = server.client().crtext().start();
     client.log_in(&stranger.name, &stranger.password);
     client.respond_until_reply(&enrolment.code()).expect_not_let_in();
@@ -257,9 +258,7 @@ fn answers_after_the_login_change_nothing() {
     answers.push(next.clone());
     client.respond_in_a_burst(answers.iter().map(String::as_str));
     let taken = || server.log().matches("CR response was sent by client").count();
-    crate::harness::eventually("all answers are taken", crate::harness::PATIENCE, || {
-        (taken() == 6).then_some(())
-    });
+    eventually("all answers are taken", PATIENCE, || (taken() == 6).then_some(()));
     assert!(client.reaches_the_server());
     // Neither were failures counted nor was the code used up.
     let mut another = server.client().static_challenge("Your code").start();

@@ -4,7 +4,8 @@ use super::{PROMPT, Scene, TRY_AGAIN};
 use crate::harness::accounts::{UnixUser, permissive_pam_service};
 use crate::harness::pki::{self, CLIENT};
 use crate::harness::report::Case;
-use crate::harness::server::{Server, ServerBuilder};
+use crate::harness::server::Server;
+use crate::harness::server_builder::ServerBuilder;
 
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![

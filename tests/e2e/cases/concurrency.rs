@@ -6,6 +6,7 @@ use super::{FAILED, Scene};
 use crate::harness::accounts::slow_pam_service;
 use crate::harness::client::Client;
 use crate::harness::echo::Pinger;
+use crate::harness::management::static_response;
 use crate::harness::reply::Reply;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
@@ -99,7 +100,7 @@ fn more_logins_than_workers_do_no_harm() {
     let code = enrolment.code();
     for client in &mut clients {
         client.prompt();
-        let both = crate::harness::management::static_response(&user.password, &code);
+        let both = static_response(&user.password, &code);
         client.give(&user.name, &both);
     }
     let replies: Vec<Reply> = clients.iter_mut().map(Client::reply).collect();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{FAILED, INCORRECT, LOCKED, Scene, TRY_AGAIN};
 use crate::harness::client::Client;
+use crate::harness::management::static_response;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
 
@@ -42,7 +43,7 @@ fn too_many_wrong_codes_lock_the_user_for_a_while_and_use_up_no_code() {
     client.prompt();
     let end = locked + Duration::from_secs(seconds.unsigned_abs() + 1);
     std::thread::sleep(end.saturating_duration_since(Instant::now()));
-    let both = crate::harness::management::static_response(&user.password, &code);
+    let both = static_response(&user.password, &code);
     client.give(&user.name, &both);
     client.reply().expect_connected();
 }

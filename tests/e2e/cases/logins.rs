@@ -3,6 +3,8 @@
 use super::{PROMPT, Scene};
 use crate::harness::accounts::UnixUser;
 use crate::harness::client::Client;
+use crate::harness::enrolment::Enrolment;
+use crate::harness::management::static_response;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
 
@@ -52,7 +54,7 @@ fn connects_by_scrv1(scene: &Scene) {
     let prompted = client.prompt().expect("the client's profile has a static challenge");
     assert_eq!(prompted.text, "Your code");
     assert!(prompted.echo);
-    let both = crate::harness::management::static_response(&scene.user.password, &scene.enrolment.code());
+    let both = static_response(&scene.user.password, &scene.enrolment.code());
     client.give(&scene.user.name, &both);
     client.reply().expect_connected();
     assert_is_in(scene, &client);
@@ -161,7 +163,7 @@ fn options_may_stand_before_the_file_name() {
     let database = builder.directory().join("elsewhere.sqlite3");
     let server = builder.hook_options(&format!("--db {}", database.display())).start();
     let user = UnixUser::new();
-    let enrolment = crate::harness::enrolment::Enrolment::new(&database, &user.name, &[], &[]);
+    let enrolment = Enrolment::new(&database, &user.name, &[], &[]);
     let mut client = server.client().crtext().start();
     client.log_in_by_crtext(&user.name, &user.password, &enrolment.code()).expect_connected();
     assert!(!server.database().exists(), "the command line goes before the settings file");

@@ -19,7 +19,8 @@ use libtest_mimic::Trial;
 
 use crate::harness::accounts::UnixUser;
 use crate::harness::enrolment::Enrolment;
-use crate::harness::server::{Server, ServerBuilder};
+use crate::harness::server::Server;
+use crate::harness::server_builder::ServerBuilder;
 
 const INCORRECT: &str = "Incorrect code";
 const TRY_AGAIN: &str = "Incorrect code, try again";

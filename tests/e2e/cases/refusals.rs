@@ -1,7 +1,7 @@
 //! Who does not get in, and what is told.
 
 use super::{FAILED, INCORRECT, Scene};
-use crate::harness::accounts::UnixUser;
+use crate::harness::accounts::{UnixUser, permissive_pam_service};
 use crate::harness::management::static_response;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
@@ -108,7 +108,7 @@ fn a_user_who_is_not_enrolled_connects_by_password_where_that_is_allowed() {
 }
 
 fn an_empty_password_is_refused_although_pam_would_take_it() {
-    let service = crate::harness::accounts::permissive_pam_service();
+    let service = permissive_pam_service();
     let Scene { server, user, enrolment } =
         Scene::with(Server::builder().set("pam", "service", service.as_str()));
     let mut client = server.client().crtext().start();

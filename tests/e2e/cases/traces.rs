@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use super::{INCORRECT, Scene};
+use crate::harness::accounts::slow_pam_service;
 use crate::harness::reply::reference;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
@@ -74,7 +75,7 @@ fn a_reference_that_the_user_sees_is_in_the_log() {
 }
 
 fn waiting_processes_carry_no_password() {
-    let service = crate::harness::accounts::slow_pam_service(2);
+    let service = slow_pam_service(2);
     let builder = Server::builder().via_env().set("pam", "service", service.as_str());
     let Scene { server, user, .. } = Scene::with(builder);
     let mut client = server.client().crtext().start();

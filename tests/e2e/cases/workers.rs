@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::{FAILED, Scene};
 use crate::harness::accounts::{UnixUser, pam_service, slow_pam_service};
-use crate::harness::management::static_response;
+use crate::harness::management::{Event, static_response};
 use crate::harness::reply::Reply;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
-use crate::harness::{PATIENCE, enrolment, eventually, sandbox};
+use crate::harness::{PATIENCE, enrolment, eventually, report, sandbox};
 
 const BUSY: &str = "Server busy, try again";
 
@@ -227,21 +227,45 @@ fn nothing_is_left_of_many_logins() {
 }
 
 /// A control group that takes `limit` tasks; `None` where the machine gives none out.
-fn group_of_tasks(limit: u32) -> Option<PathBuf> {
-    let group = PathBuf::from("/sys/fs/cgroup").join(format!("openvpn-2fa-{}", std::process::id()));
-    std::fs::create_dir(&group).ok()?;
-    std::fs::write(group.join("pids.max"), limit.to_string()).ok()?;
-    Some(group)
+struct TaskGroup(PathBuf);
+
+impl TaskGroup {
+    fn new(limit: u32) -> Option<Self> {
+        // Version 2, or the hierarchy of that controller in version 1.
+        let roots = ["/sys/fs/cgroup", "/sys/fs/cgroup/pids"].map(PathBuf::from);
+        let root = roots.into_iter().find(|root| root.join("cgroup.procs").exists())?;
+        let path = root.join("openvpn-2fa-e2e");
+        let _left_by_a_run_that_was_killed = std::fs::remove_dir(&path);
+        std::fs::create_dir(&path).ok()?;
+        let group = Self(path);
+        // The kernel makes this file, where it is a control group and the controller is on.
+        let maximum = group.0.join("pids.max");
+        (maximum.exists() && std::fs::write(maximum, limit.to_string()).is_ok()).then_some(group)
+    }
+
+    fn take(&self, process: u32) {
+        std::fs::write(self.0.join("cgroup.procs"), process.to_string()).unwrap();
+    }
+
+    /// How often the kernel has refused a task.
+    fn refusals(&self) -> String {
+        std::fs::read_to_string(self.0.join("pids.events")).unwrap_or_default()
+    }
+}
+
+impl Drop for TaskGroup {
+    fn drop(&mut self) {
+        let _only_a_directory = std::fs::remove_dir(&self.0);
+    }
 }
 
 fn a_unit_limit_of_ten_tasks_does_not_end_the_server() {
-    let Some(group) = group_of_tasks(10) else {
-        // Where there are no control groups for us, the limit that counts does not exist either.
-        eprintln!("no control group can be made here: the limit of ten tasks is not tried");
-        return;
+    let Some(group) = TaskGroup::new(10) else {
+        report::skip("no control group with a limit of tasks can be made here.");
     };
-    let scene = Scene::new();
-    std::fs::write(group.join("cgroup.procs"), scene.server.id().to_string()).unwrap();
+    let service = slow_pam_service(4);
+    let scene = Scene::with(Server::builder().set("pam", "service", service.as_str()));
+    group.take(scene.server.id());
     let mut clients: Vec<_> = (0..30).map(|_| scene.server.client().start()).collect();
     for (number, client) in clients.iter_mut().enumerate() {
         client.prompt();
@@ -249,15 +273,11 @@ fn a_unit_limit_of_ten_tasks_does_not_end_the_server() {
     }
     for client in &mut clients {
         let reply = client.wait("an answer", PATIENCE, |event| match event {
-            crate::harness::management::Event::State { name, .. } if name == "RECONNECTING" => {
+            Event::State { name, .. } if name == "RECONNECTING" => {
                 Some(Reply::Refused { reason: String::new() })
             }
-            crate::harness::management::Event::DynamicChallenge(question) => {
-                Some(Reply::Question(question.clone()))
-            }
-            crate::harness::management::Event::AuthFailed { reason } => {
-                Some(Reply::Refused { reason: reason.clone() })
-            }
+            Event::DynamicChallenge(question) => Some(Reply::Question(question.clone())),
+            Event::AuthFailed { reason } => Some(Reply::Refused { reason: reason.clone() }),
             _ => None,
         });
         reply.expect_not_let_in();
@@ -266,8 +286,9 @@ fn a_unit_limit_of_ten_tasks_does_not_end_the_server() {
     scene.server.let_nobody_in();
     drop(clients);
     wait_until_no_process_is_left(&scene.server);
+    assert_ne!(group.refusals().trim(), "max 0", "the limit was never reached");
     drop(scene);
-    let _only_a_directory = std::fs::remove_dir(group);
+    drop(group);
 }
 
 /// A hook call by hand, because OpenVPN notices a deferred verdict only at its own pace.

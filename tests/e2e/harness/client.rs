@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -12,22 +12,12 @@ use data_encoding::BASE64;
 use super::echo::Pinger;
 use super::management::{Event, Question, StaticChallenge, quoted, static_response};
 use super::network::ClientNetwork;
-use super::pki::{Certificate, pki};
 use super::reply::Reply;
 use super::{PATIENCE, eventually, report};
 
-const CREDENTIALS: &str = "credentials";
-
-/// What a client is to be, before it is started.
-pub(crate) struct ClientBuilder {
-    network: ClientNetwork,
-    directory: PathBuf,
-    certificate: Certificate,
-    asks_password: bool,
-    credentials: Option<String>,
-    ipv6: bool,
-    lines: Vec<String>,
-}
+pub(super) const CONFIGURATION: &str = "client.conf";
+pub(super) const MANAGEMENT: &str = "management.sock";
+const LOG: &str = "client.log";
 
 /// An event and when the client reported it.
 #[derive(Clone, Debug)]
@@ -54,118 +44,6 @@ pub(crate) struct Client {
     directory: PathBuf,
 }
 
-impl ClientBuilder {
-    pub(crate) fn new(network: ClientNetwork, directory: PathBuf, ipv6: bool) -> Self {
-        let certificate = pki().client.clone();
-        Self {
-            network,
-            directory,
-            certificate,
-            asks_password: true,
-            credentials: None,
-            ipv6,
-            lines: Vec::new(),
-        }
-    }
-
-    /// A line more in the client's configuration.
-    pub(crate) fn line(mut self, line: impl Into<String>) -> Self {
-        self.lines.push(line.into());
-        self
-    }
-
-    /// Username and password come from a file, which may hold longer ones than the management channel takes.
-    pub(crate) fn credentials(mut self, username: &str, password: &str) -> Self {
-        self.credentials = Some(format!("{username}\n{password}\n"));
-        self
-    }
-
-    /// The client says that it can show `CR_TEXT` prompts.
-    pub(crate) fn crtext(self) -> Self {
-        self.line("setenv IV_SSO crtext")
-    }
-
-    /// The profile asks for the code together with the password (SCRV1).
-    pub(crate) fn static_challenge(self, text: &str) -> Self {
-        self.line(format!("static-challenge {} 1", quoted(text)))
-    }
-
-    pub(crate) fn certificate(mut self, certificate: &Certificate) -> Self {
-        self.certificate = certificate.clone();
-        self
-    }
-
-    /// The profile has no `auth-user-pass`.
-    pub(crate) fn without_password(mut self) -> Self {
-        self.asks_password = false;
-        self
-    }
-
-    pub(crate) fn start(self) -> Client {
-        std::fs::create_dir_all(&self.directory).unwrap();
-        let socket = self.directory.join("management.sock");
-        let configuration = self.directory.join("client.conf");
-        std::fs::write(&configuration, self.configuration(&socket)).unwrap();
-        if let Some(credentials) = &self.credentials {
-            std::fs::write(self.directory.join(CREDENTIALS), credentials).unwrap();
-        }
-        let log = std::fs::File::create(self.directory.join("client.log")).unwrap();
-        let mut process = self
-            .network
-            .command("openvpn")
-            .arg("--config")
-            .arg(&configuration)
-            .stdin(Stdio::null())
-            .stderr(log.try_clone().unwrap())
-            .stdout(log)
-            .spawn()
-            .unwrap();
-        let management = eventually("the client opens its management socket", PATIENCE, || {
-            if let Some(status) = process.try_wait().unwrap() {
-                let log = std::fs::read_to_string(self.directory.join("client.log")).unwrap_or_default();
-                panic!("the client ended ({status}): {log}");
-            }
-            UnixStream::connect(&socket).ok()
-        });
-        let events = Arc::<Events>::default();
-        let (lines, heard) = (management.try_clone().unwrap(), Arc::clone(&events));
-        std::thread::spawn(move || listen(lines, &heard));
-        let mut client = Client {
-            network: self.network,
-            process,
-            management,
-            events,
-            seen: 0,
-            answered: Instant::now(),
-            directory: self.directory,
-        };
-        client.send("state on");
-        client
-    }
-
-    fn configuration(&self, socket: &Path) -> String {
-        let server = if self.ipv6 { self.network.server_ipv6() } else { self.network.server_ipv4() };
-        let protocol = if self.ipv6 { "udp6" } else { "udp" };
-        let password = match &self.credentials {
-            Some(_) => format!("auth-user-pass {}\n", self.directory.join(CREDENTIALS).display()),
-            None if self.asks_password => "auth-user-pass\n".into(),
-            None => String::new(),
-        };
-        format!(
-            "client\ndev tun\nproto {protocol}\nremote {server} 1194\nnobind\n\
-             ca {}\ncert {}\nkey {}\nremote-cert-tls server\n\
-             {password}auth-retry interact\n\
-             management {} unix\nmanagement-hold\nmanagement-query-passwords\n\
-             explicit-exit-notify 1\nconnect-retry 1 1\ndisable-dco\nverb 4\nmachine-readable-output\n{}\n",
-            pki().authority.certificate.display(),
-            self.certificate.certificate.display(),
-            self.certificate.key.display(),
-            socket.display(),
-            self.lines.join("\n"),
-        )
-    }
-}
-
 /// Notes what the client reports, and lets it go on whenever it holds, which is at its start and before each
 /// further connection. (A release that is not asked for makes it drop the next password prompt.)
 fn listen(management: UnixStream, events: &Events) {
@@ -189,6 +67,34 @@ fn listen(management: UnixStream, events: &Events) {
 
 /// Raw steps.
 impl Client {
+    /// Starts OpenVPN on the configuration in `directory`, up to its first prompt.
+    pub(super) fn start_in(network: ClientNetwork, directory: PathBuf) -> Self {
+        let log = std::fs::File::create(directory.join(LOG)).unwrap();
+        let mut process = network
+            .command("openvpn")
+            .arg("--config")
+            .arg(directory.join(CONFIGURATION))
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().unwrap())
+            .stdout(log)
+            .spawn()
+            .unwrap();
+        let management = eventually("the client opens its management socket", PATIENCE, || {
+            if let Some(status) = process.try_wait().unwrap() {
+                let log = std::fs::read_to_string(directory.join(LOG)).unwrap_or_default();
+                panic!("the client ended ({status}): {log}");
+            }
+            UnixStream::connect(directory.join(MANAGEMENT)).ok()
+        });
+        let events = Arc::<Events>::default();
+        let (lines, heard) = (management.try_clone().unwrap(), Arc::clone(&events));
+        std::thread::spawn(move || listen(lines, &heard));
+        let mut client =
+            Self { network, process, management, events, seen: 0, answered: Instant::now(), directory };
+        client.send("state on");
+        client
+    }
+
     /// One line to the management channel.
     pub(crate) fn send(&mut self, line: &str) {
         self.management.write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -375,7 +281,7 @@ impl Client {
     }
 
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.join("client.log")).unwrap_or_default()
+        std::fs::read_to_string(self.directory.join(LOG)).unwrap_or_default()
     }
 
     pub(crate) fn network(&self) -> &ClientNetwork {

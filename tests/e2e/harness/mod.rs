@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod client;
+pub(crate) mod client_builder;
 pub(crate) mod echo;
 pub(crate) mod enrolment;
 pub(crate) mod management;
@@ -11,6 +12,7 @@ pub(crate) mod reply;
 pub(crate) mod report;
 pub(crate) mod sandbox;
 pub(crate) mod server;
+pub(crate) mod server_builder;
 pub(crate) mod settings;
 
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Completion, Failed, Trial};
 
 thread_local! {
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
@@ -23,6 +23,14 @@ macro_rules! cases {
     ($($function:ident),* $(,)?) => {
         vec![$($crate::harness::report::Case { name: stringify!($function), body: $function }),*]
     };
+}
+
+/// Why a test cannot run on this machine.
+struct Skipped(String);
+
+/// Ends the test as ignored, which is not passed.
+pub(crate) fn skip(reason: &str) -> ! {
+    std::panic::resume_unwind(Box::new(Skipped(reason.into())))
 }
 
 /// Keeps panic messages for the report instead of printing them amid those of other tests.
@@ -57,14 +65,18 @@ pub(crate) fn attach(title: &str, text: &str, lines: usize) {
 impl Case {
     pub(crate) fn into_trial(self, group: &str) -> Trial {
         let body = self.body;
-        Trial::test(format!("{group}::{}", self.name), move || {
+        Trial::ignorable_test(format!("{group}::{}", self.name), move || {
             PANIC.with_borrow_mut(String::clear);
             ATTACHED.with_borrow_mut(String::clear);
-            std::panic::catch_unwind(AssertUnwindSafe(body)).map_err(|_| {
-                let message = PANIC.with_borrow(Clone::clone);
-                let attached = ATTACHED.with_borrow(Clone::clone);
-                Failed::from(format!("{message}{attached}"))
-            })
+            let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(body)) else {
+                return Ok(Completion::Completed);
+            };
+            if let Some(Skipped(reason)) = payload.downcast_ref() {
+                return Ok(Completion::ignored_with(reason));
+            }
+            let message = PANIC.with_borrow(Clone::clone);
+            let attached = ATTACHED.with_borrow(Clone::clone);
+            Err(Failed::from(format!("{message}{attached}")))
         })
     }
 }

@@ -1,6 +1,5 @@
 //! A real OpenVPN server with the product in its hooks.
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -10,40 +9,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::client::ClientBuilder;
+use super::client_builder::ClientBuilder;
 use super::echo::Echo;
 use super::enrolment::{self, Enrolment};
 use super::network::ServerNetwork;
-use super::pki::pki;
-use super::settings::{Settings, Value};
-use super::{PATIENCE, eventually, report, sandbox};
+use super::server_builder::ServerBuilder;
+use super::{PATIENCE, eventually, report};
 
-const SETTINGS: &str = "openvpn-2fa.toml";
+pub(super) const CONFIGURATION: &str = "server.conf";
 const LOG: &str = "server.log";
-const MANAGEMENT: &str = "management.sock";
+pub(super) const MANAGEMENT: &str = "management.sock";
 
-/// How the hook finds its settings file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SettingsFrom {
-    CommandLine,
-    Environment,
-    Nowhere,
-}
-
-/// What a server is to be, before it is started.
-pub(crate) struct ServerBuilder {
-    lines: Vec<String>,
-    settings: Settings,
-    settings_text: Option<String>,
-    settings_from: SettingsFrom,
-    hook: PathBuf,
-    hook_options: String,
-    via_env: bool,
-    ipv6: bool,
-    mounts: String,
-    directory: PathBuf,
-}
-
+/// A running server. When it goes, it is checked: it must stand, and leave nothing behind.
 pub(crate) struct Server {
     network: ServerNetwork,
     process: Mutex<Child>,
@@ -63,160 +40,41 @@ pub(crate) struct Session {
     pub(crate) tunnel_address: String,
 }
 
-impl ServerBuilder {
-    /// A line more in the server's configuration.
-    pub(crate) fn line(mut self, line: impl Into<String>) -> Self {
-        self.lines.push(line.into());
-        self
+impl Server {
+    /// A server with the product's defaults, a settings file and a database of its own.
+    pub(crate) fn builder() -> ServerBuilder {
+        ServerBuilder::new()
     }
 
-    /// A key of the product's settings file.
-    pub(crate) fn set(mut self, section: &str, key: &str, value: impl Into<Value>) -> Self {
-        self.settings.set(section, key, value);
-        self
+    pub(crate) fn start() -> Self {
+        Self::builder().start()
     }
 
-    /// A settings file with exactly this in it.
-    pub(crate) fn settings_text(mut self, text: &str) -> Self {
-        self.settings_text = Some(text.into());
-        self
-    }
-
-    /// The hook learns of its settings file by `setenv openvpn2faConfig`.
-    pub(crate) fn settings_by_setenv(mut self) -> Self {
-        self.settings_from = SettingsFrom::Environment;
-        self
-    }
-
-    /// There is no settings file.
-    pub(crate) fn without_settings_file(mut self) -> Self {
-        self.settings_from = SettingsFrom::Nowhere;
-        self
-    }
-
-    /// Options of the hook's command line, before the file argument.
-    pub(crate) fn hook_options(mut self, options: &str) -> Self {
-        self.hook_options = options.into();
-        self
-    }
-
-    /// Another program in the place of the product.
-    pub(crate) fn hook(mut self, program: impl Into<PathBuf>) -> Self {
-        self.hook = program.into();
-        self
-    }
-
-    /// Username and password in the hook's environment instead of a file.
-    pub(crate) fn via_env(mut self) -> Self {
-        self.via_env = true;
-        self
-    }
-
-    /// Server and clients talk over IPv6.
-    pub(crate) fn ipv6(mut self) -> Self {
-        self.ipv6 = true;
-        self
-    }
-
-    /// Shell commands that change what this server alone sees of the file system.
-    pub(crate) fn mounts(mut self, script: &str) -> Self {
-        self.mounts = script.into();
-        self
-    }
-
-    /// The server's own directory, with everything it reads and writes.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Starts the server and waits until it takes clients.
-    pub(crate) fn start(self) -> Server {
-        let directory = self.directory.clone();
-        std::fs::create_dir_all(directory.join("tmp")).unwrap();
-        let settings = self.settings_text.clone().unwrap_or_else(|| self.settings.to_toml());
-        std::fs::write(directory.join(SETTINGS), settings).unwrap();
-        let configuration = directory.join("server.conf");
-        std::fs::write(&configuration, self.configuration()).unwrap();
+    /// Starts OpenVPN on the configuration in `directory`, after `mounts`, a script of shell commands.
+    pub(super) fn start_as(directory: PathBuf, mounts: &str, ipv6: bool) -> Self {
         let network = ServerNetwork::new();
         let log = OpenOptions::new().create(true).append(true).open(directory.join(LOG)).unwrap();
-        let script = format!("set -e\n{}\nexec openvpn --config \"$1\"", self.mounts);
+        let script = format!("set -e\n{mounts}\nexec openvpn --config \"$1\"");
         let process = network
             .command("sh")
             .args(["-c", &script, "sh"])
-            .arg(&configuration)
+            .arg(directory.join(CONFIGURATION))
             .stdin(Stdio::null())
             .stderr(log.try_clone().unwrap())
             .stdout(log)
             .spawn()
             .unwrap();
-        let server = Server {
+        let server = Self {
             echo: Echo::start(&network),
             network,
             process: Mutex::new(process),
             directory,
-            ipv6: self.ipv6,
+            ipv6,
             clients: AtomicUsize::new(0),
             expected_to_have_ended: AtomicBool::new(false),
         };
         server.wait_for_log("the server starts", |line| line.contains("Initialization Sequence Completed"));
         server
-    }
-
-    fn configuration(&self) -> String {
-        let directory = self.directory.display();
-        let pki = pki();
-        let settings = self.directory.join(SETTINGS);
-        let settings = settings.display();
-        let mut hook = self.hook.display().to_string();
-        if self.settings_from == SettingsFrom::CommandLine {
-            let _infallible = write!(hook, " --config {settings}");
-        }
-        if !self.hook_options.is_empty() {
-            let _infallible = write!(hook, " {}", self.hook_options);
-        }
-        let (security, method) = if self.via_env { (3, "via-env") } else { (2, "via-file") };
-        let protocol = if self.ipv6 { "udp6" } else { "udp" };
-        let mut lines = vec![
-            format!("dev tun\nproto {protocol}\nport 1194\ntopology subnet\nserver 10.8.0.0 255.255.255.0"),
-            format!("ca {}", pki.authority.certificate.display()),
-            format!("cert {}\nkey {}\ndh none", pki.server.certificate.display(), pki.server.key.display()),
-            "duplicate-cn\ndisable-dco\nkeepalive 5 60\nverb 4\nmachine-readable-output".into(),
-            format!("tmp-dir {directory}/tmp\nmanagement {directory}/{MANAGEMENT} unix"),
-            format!("script-security {security}"),
-            format!("auth-user-pass-verify \"{hook}\" {method}"),
-            format!("client-crresponse \"{hook}\""),
-        ];
-        if self.settings_from == SettingsFrom::Environment {
-            lines.push(format!("setenv openvpn2faConfig {settings}"));
-        }
-        lines.extend(self.lines.iter().cloned());
-        lines.join("\n") + "\n"
-    }
-}
-
-impl Server {
-    /// A server with the product's defaults, a settings file and a database of its own.
-    pub(crate) fn builder() -> ServerBuilder {
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let directory = sandbox::root().join(format!("server{}", NEXT.fetch_add(1, Ordering::Relaxed)));
-        let mut settings = Settings::default();
-        settings.set("totp", "token_db_path", database_in(&directory).display().to_string().as_str());
-        ServerBuilder {
-            lines: Vec::new(),
-            settings,
-            settings_text: None,
-            settings_from: SettingsFrom::CommandLine,
-            hook: enrolment::executable(),
-            hook_options: String::new(),
-            via_env: false,
-            ipv6: false,
-            mounts: String::new(),
-            directory,
-        }
-    }
-
-    pub(crate) fn start() -> Self {
-        Self::builder().start()
     }
 
     /// A client with a cable to this server.
@@ -301,7 +159,7 @@ impl Server {
 
     /// Processes of hooks, front or worker.
     pub(crate) fn hook_processes(&self) -> Vec<i32> {
-        let own = [self.process.lock().unwrap().id(), self.echo.id()];
+        let own = [self.id(), self.echo.id()];
         let own = own.map(|id| i32::try_from(id).unwrap());
         self.network.processes().into_iter().filter(|id| !own.contains(id)).collect()
     }
@@ -410,7 +268,7 @@ impl Server {
     }
 }
 
-fn database_in(directory: &Path) -> PathBuf {
+pub(super) fn database_in(directory: &Path) -> PathBuf {
     directory.join("state").join("tokens.sqlite3")
 }
 
