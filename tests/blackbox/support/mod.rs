@@ -8,7 +8,7 @@ mod token;
 pub(crate) use call::Call;
 pub(crate) use session::{Question, Session, told};
 pub(crate) use site::{Printed, Site, run};
-pub(crate) use token::{Token, present};
+pub(crate) use token::{Token, need};
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
