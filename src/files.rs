@@ -15,6 +15,9 @@ pub enum TrustError {
     /// Not a regular file.
     #[error("{} is not a regular file", .0.display())]
     NotRegular(PathBuf),
+    /// A symbolic link, where none is followed.
+    #[error("{} is a symbolic link, which is not followed here; name the file itself", .0.display())]
+    Link(PathBuf),
     /// Neither root nor the user that runs this owns it.
     #[error("{path} belongs to user {owner}; to give it to the user that OpenVPN runs as: chown {wanted} {path}", path = path.display())]
     Owner {
@@ -106,6 +109,7 @@ pub fn open_regular(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::ISDIR => TrustError::NotRegular(path.to_owned()).into(),
+        Errno::LOOP => TrustError::Link(path.to_owned()).into(),
         errno => ReadError::io(path, errno),
     })?;
     require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;

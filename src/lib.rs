@@ -75,6 +75,9 @@ fn run_hook(script: ScriptType, environment: &Environment) -> ExitCode {
             let text = error.to_string();
             let detail = text.lines().next().unwrap_or_default();
             Entry::new(Level::Error, "hook").pair("outcome", "reject").pair("detail", detail).write();
+            if let (ScriptType::ClientCrResponse, Some(file)) = (script, std::env::args_os().next_back()) {
+                hook::discard_answer(file.as_ref());
+            }
             return hook::Exit::Rejected.into();
         }
     };

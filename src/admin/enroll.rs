@@ -46,6 +46,9 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
     let base32 = totp::base32(&token.secret);
     let uri =
         Enrolment { issuer: settings.totp.issuer_name.as_str(), account: user.as_str(), token: &token }.uri();
+    if let Some(picture) = picture {
+        picture.write(&uri)?;
+    }
     if json {
         super::print_json(&serde_json::json!({
             "user": user.as_str(),
@@ -66,9 +69,6 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
     if arguments.qr || (io::stdout().is_terminal() && !json) {
         let colour = if io::stderr().is_terminal() { qr::Colour::Both } else { qr::Colour::None };
         write!(io::stderr(), "{}", qr::blocks(&uri, colour)?)?;
-    }
-    if let Some(picture) = picture {
-        picture.write(&uri)?;
     }
     Ok(())
 }

@@ -139,7 +139,7 @@ fn merge(merged: &mut toml::Table, entry: Entry) -> Result<(), ConfigError> {
     let message = match &entry.key {
         // The error may quote the value.
         Some(key) if SECRET_KEYS.contains(&key.as_str()) => "a text in quotes is wanted".to_owned(),
-        _ => first_error.map_or_else(String::new, |error| error.message().to_owned()),
+        _ => first_error.map_or_else(|| "not UTF-8".to_owned(), |error| error.message().to_owned()),
     };
     let key = match entry.key {
         Some(key) => format!("[{}] {key}", entry.section),
@@ -215,8 +215,11 @@ fn environment_entry((name, value): &(OsString, OsString)) -> Option<Entry> {
         }
         key.push(character.to_ascii_lowercase());
     }
-    // OpenVPN's environment is text. A text that is no UTF-8 is no value of any setting.
-    let text = value.to_string_lossy().into_owned();
+    let origin = format!("environment variable {name}");
+    let Some(text) = value.to_str().map(str::to_owned) else {
+        // Nothing that it could mean.
+        return Some(Entry { origin, section: (*section).to_owned(), key: Some(key), readings: vec![] });
+    };
     let mut readings = vec![];
     if let Ok(number) = text.parse() {
         readings.push(toml::Value::Integer(number));
@@ -225,7 +228,6 @@ fn environment_entry((name, value): &(OsString, OsString)) -> Option<Entry> {
         readings.push(toml::Value::Boolean(truth));
     }
     readings.push(toml::Value::String(text));
-    let origin = format!("environment variable {name}");
     Some(Entry { origin, section: (*section).to_owned(), key: Some(key), readings })
 }
 

@@ -178,10 +178,15 @@ fn credentials(options: &HookOptions, environment: &Environment) -> Result<Zeroi
 
 fn take_response(path: &Path) -> Result<Zeroizing<Vec<u8>>, files::ReadError> {
     let bytes = files::read_handed_over(path, MAX_FILE_BYTES);
+    discard_answer(path);
+    bytes
+}
+
+/// Removes the file of an answer: it holds a code, and OpenVPN leaves it behind.
+pub fn discard_answer(path: &Path) {
     if let Err(error) = std::fs::remove_file(path) {
         Entry::new(Level::Error, "answer-file").pair("file", path.display()).pair("detail", error).write();
     }
-    bytes
 }
 
 /// A worker that is to be started.

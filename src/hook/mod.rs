@@ -11,7 +11,7 @@ mod request;
 mod slots;
 mod worker;
 
-pub use front::run;
+pub use front::{discard_answer, run};
 pub use worker::{Errand, run as run_worker};
 
 use crate::cli::HookOptions;

@@ -515,6 +515,23 @@ fn settings_that_are_printed_show_no_secret_key() {
 }
 
 #[test]
+fn a_value_that_is_not_utf_8_is_refused_or_taken_as_it_is() {
+    let empty = SettingsFile::new("");
+    let bytes = OsStr::from_bytes(b"/srv/caf\xe9");
+    let with = |name: &str| {
+        let variable = (OsString::from(name), bytes.to_owned());
+        load(&Sources { environment: vec![variable], ..empty.sources(&[]) })
+    };
+    for name in ["totpIssuerName", "duoSkey", "duoHost"] {
+        assert!(with(name).unwrap_err().to_string().contains(name));
+    }
+    match with("totpTokenDbPath") {
+        Ok(settings) => assert_eq!(settings.totp.token_db_path, Path::new(bytes)),
+        Err(error) => assert!(error.to_string().contains("totpTokenDbPath"), "{error}"),
+    }
+}
+
+#[test]
 fn a_path_from_the_environment_need_not_be_utf_8() {
     let empty = SettingsFile::new("");
     let directory = empty.directory.path().join(OsStr::from_bytes(b"caf\xe9.toml"));

@@ -445,6 +445,8 @@ fn many_processes_can_make_the_database_at_once() {
         let mut database = Database::open(&path).unwrap();
         assert_eq!(database.users().unwrap().len(), usize::from(MAKERS));
         assert_eq!(pragma(&database, "user_version"), 1);
+        drop(database);
+        assert_eq!(snapshot(&directory.path().join("sub")).len(), 1, "nothing else is left there");
     }
 }
 

@@ -136,7 +136,7 @@ fn credentials_that_cannot_be_read_reject_the_login_and_say_why() {
     for (file, why) in [
         (site.tmp().join("missing"), "No such file"),
         (site.tmp(), "is not a regular file"),
-        (by_link, "symbolic links"),
+        (by_link, "is a symbolic link"),
     ] {
         let session = site.session();
         assert_eq!(site.login(&session, "alice", &code).file(&file).status(), 1, "{why}");
@@ -226,6 +226,14 @@ fn wrong_words_in_the_hook_line_never_look_like_a_deferred_verdict() {
     assert_eq!(site.login(&session, "alice", &code).without_file().option("list").status(), 1);
     refused(&session);
     assert_eq!(site.admin(&["list"]).stdout.lines().count(), 1, "nobody came or went");
+}
+
+#[test]
+fn the_file_of_an_answer_is_removed_whatever_stands_in_the_hook_line() {
+    let (site, token) = alice();
+    let session = site.asked_in_session("alice");
+    let sent = format!("{}\n", BASE64.encode(token.code().as_bytes()));
+    assert_ne!(site.answer(&session, "alice", sent.as_bytes()).option("--nonsense").status(), 2);
 }
 
 #[test]
