@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_primary_check_that_hangs_is_rejected_at_the_deadline,
         a_worker_killed_during_the_primary_check_lets_nobody_in,
         a_worker_killed_while_an_answer_waits_lets_nobody_in,
+        a_worker_killed_while_it_keeps_a_rejection_back_lets_nobody_in,
         a_killed_pam_process_is_a_rejection,
         a_module_that_crashes_is_a_rejection,
         a_session_that_is_gone_gets_no_verdict_and_no_file,
@@ -125,6 +126,19 @@ fn a_worker_killed_while_an_answer_waits_lets_nobody_in() {
     // The code was not used up, and the same session can still be answered.
     client.respond(&enrolment.code());
     client.reply().expect_connected();
+}
+
+fn a_worker_killed_while_it_keeps_a_rejection_back_lets_nobody_in() {
+    let builder = Server::builder().set("auth", "stall_budget_ms", 0).line("hand-window 10");
+    let Scene { server, user, enrolment } = Scene::with(builder);
+    let mut client = server.client().static_challenge("code").start();
+    client.log_in(&user.name, &static_response("wrong", &enrolment.code()));
+    server.wait_for_log("the decision", |line| line.contains("reason=primary-denied"));
+    kill(process_with(&server, "verify"));
+    wait_until_no_process_is_left(&server);
+    // OpenVPN gives the login up by itself, without our reason.
+    server.wait_for_log("the end of the login", |line| line.contains("'AUTH_FAILED'"));
+    server.let_nobody_in();
 }
 
 fn a_killed_pam_process_is_a_rejection() {
