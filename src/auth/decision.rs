@@ -11,6 +11,7 @@ use crate::config::{Appended, Factor, Primary, Settings};
 use crate::factor::totp;
 use crate::random::RandomError;
 use crate::secret::{ExposeSecret, SecretBytes, secret};
+use std::time::Duration;
 
 /// Decides logins.
 pub struct Decision<'a> {
@@ -169,7 +170,7 @@ impl<'a> Decision<'a> {
         if let Some(waived) = FactorProof::waived(&settings.auth, user.as_ref()) {
             return Ok(Outcome::Accept(accept(primary, waived)));
         }
-        usable(user, settings.auth.factor)?;
+        usable(user, settings.auth.factor, primary.denial_hold())?;
         if is_locked(records.failures(&attempt.identity)?, now) {
             return stop(Told::Locked, Reason::Locked);
         }
@@ -251,7 +252,7 @@ impl<'a> Decision<'a> {
         if let Some(waived) = FactorProof::waived(settings, user.as_ref()) {
             return Ok(Outcome::Accept(accept(primary, waived)));
         }
-        let user = usable(user, settings.factor)?;
+        let user = usable(user, settings.factor, primary.denial_hold())?;
         match FactorProof::by_token(&user) {
             Some(factor) => Ok(Outcome::Accept(accept(primary, factor))),
             None => stop(Told::AuthenticationFailed, Reason::Disabled),
@@ -283,7 +284,7 @@ fn judge(
     if let Some(waived) = FactorProof::waived(&settings.auth, user.as_ref()) {
         return Ok(Judgement::Accepted(Outcome::Accept(accept(primary, waived))));
     }
-    let user = usable(user, settings.auth.factor)?;
+    let user = usable(user, settings.auth.factor, primary.denial_hold())?;
     let failures = records.failures(&attempt.identity)?;
     if is_locked(failures, now) {
         return stop(Told::Locked, Reason::Locked);
@@ -310,17 +311,18 @@ fn judge(
     Ok(Judgement::Wrong { rejection: Rejection::at_once(told, reason), primary, attempts_left })
 }
 
-/// The user, if there is one who may log in with a factor that this version has.
-fn usable(user: Option<User>, default: Factor) -> Result<User, Stop> {
-    let Some(user) = user else { return stop(Told::AuthenticationFailed, Reason::NotEnrolled) };
-    match user.state {
-        UserState::Enabled => {}
-        UserState::Disabled => return stop(Told::AuthenticationFailed, Reason::Disabled),
-    }
-    match user.factor.unwrap_or(default) {
-        Factor::Totp => Ok(user),
-        Factor::Duo => stop(Told::AuthenticationFailed, Reason::FactorUnavailable),
-    }
+/// The user, if there is one who may log in with a factor that this version has. The refusal is kept back for `hold`: it
+/// is to look like that of a wrong password, and not tell a guesser that it was right.
+fn usable(user: Option<User>, default: Factor, hold: Duration) -> Result<User, Stop> {
+    let reason = match user {
+        None => Reason::NotEnrolled,
+        Some(User { state: UserState::Disabled, .. }) => Reason::Disabled,
+        Some(user) => match user.factor.unwrap_or(default) {
+            Factor::Totp => return Ok(user),
+            Factor::Duo => Reason::FactorUnavailable,
+        },
+    };
+    Err(Stop::Reject(Rejection { told: Told::AuthenticationFailed, reason, hold }))
 }
 
 /// Whether a wrong answer can be followed by a question.

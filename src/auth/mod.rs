@@ -18,8 +18,8 @@ pub use decision::Decision;
 pub use lockout::{Failures, after_failure, is_locked};
 pub use reason::{Reason, Told};
 pub use services::{
-    Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, Records, Services, Store, StoreError, Token,
-    TokenId, User, UserId, UserState,
+    Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records, Services, Store, StoreError,
+    Token, TokenId, User, UserId, UserState,
 };
 
 use crate::config;

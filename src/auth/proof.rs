@@ -4,16 +4,20 @@
 //! cannot let anyone in by mistake: without both values, [`accept`] cannot be called.
 
 use super::{
-    Attempt, Challenge, PrimaryCheck, PrimaryDenial, Reason, Records, StoreError, Token, User, UserState,
+    Attempt, Challenge, PrimaryCheck, PrimaryDenial, PrimaryPass, Reason, Records, StoreError, Token, User,
+    UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::{self, Unenrolled};
 use crate::factor::totp;
 use crate::secret::SecretBytes;
+use std::time::Duration;
 
 /// The user passed the primary check, now or when the question was asked.
 #[derive(Debug)]
-pub struct PrimaryProof(());
+pub struct PrimaryProof {
+    denial_hold: Duration,
+}
 
 impl PrimaryProof {
     /// By the password.
@@ -25,8 +29,9 @@ impl PrimaryProof {
         attempt: &Attempt,
         password: &SecretBytes,
     ) -> Result<Self, PrimaryDenial> {
-        check.authenticate(&attempt.user, password, attempt.peer.address)?;
-        Ok(Self(()))
+        let PrimaryPass { denial_hold } =
+            check.authenticate(&attempt.user, password, attempt.peer.address)?;
+        Ok(Self { denial_hold })
     }
 
     /// By the certificate that the VPN server has verified, where the settings say that this is the primary check.
@@ -34,7 +39,7 @@ impl PrimaryProof {
     #[must_use]
     pub fn by_certificate(settings: &config::Auth, attempt: &Attempt) -> Option<Self> {
         let named = attempt.peer.common_name.as_ref().is_some_and(|name| !name.is_empty());
-        (settings.primary == config::Primary::None && named).then_some(Self(()))
+        (settings.primary == config::Primary::None && named).then_some(Self { denial_hold: Duration::ZERO })
     }
 
     /// By a challenge out of the store, which is put there only with a proof in hand: the same user, the same
@@ -57,7 +62,7 @@ impl PrimaryProof {
         if now > challenge.expires_at {
             return Err(ChallengeFault::Expired);
         }
-        Ok(Self(()))
+        Ok(Self { denial_hold: Duration::ZERO })
     }
 
     /// By a session token that the VPN server found genuine, and an account that is still valid.
@@ -72,7 +77,13 @@ impl PrimaryProof {
         if settings.primary == config::Primary::Pam {
             check.account(&attempt.user, attempt.peer.address)?;
         }
-        Ok(Self(()))
+        Ok(Self { denial_hold: Duration::ZERO })
+    }
+
+    /// How long after the login began a refusal that must not tell a right password from a wrong one may be known.
+    #[must_use]
+    pub fn denial_hold(&self) -> Duration {
+        self.denial_hold
     }
 
     /// A challenge to be put into the store: this proof, kept for the answer.
@@ -199,7 +210,7 @@ impl Acceptance {
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "a proof is good for one acceptance")]
 pub fn accept(primary: PrimaryProof, factor: FactorProof) -> Acceptance {
-    let PrimaryProof(()) = primary;
+    let PrimaryProof { .. } = primary;
     let FactorProof { factor, reason, offset } = factor;
     Acceptance { factor, reason, offset }
 }

@@ -36,13 +36,21 @@ pub trait PrimaryCheck {
         user: &UserName,
         password: &SecretBytes,
         client: Option<IpAddr>,
-    ) -> Result<(), PrimaryDenial>;
+    ) -> Result<PrimaryPass, PrimaryDenial>;
 
     /// Checks that the account is still valid, without a password.
     ///
     /// # Errors
     /// When it is not.
     fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial>;
+}
+
+/// The primary check said yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrimaryPass {
+    /// How long after the login began a denial would have been known. A refusal that must look like one is kept back
+    /// as long.
+    pub denial_hold: Duration,
 }
 
 /// The primary check said no.

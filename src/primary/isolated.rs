@@ -1,7 +1,7 @@
 //! PAM at arm's length: the process that asks for a check, and the one that does it.
 
 use super::pam::Pam;
-use crate::auth::{PrimaryCheck, PrimaryDenial};
+use crate::auth::{PrimaryCheck, PrimaryDenial, PrimaryPass};
 use crate::clock::Deadline;
 use crate::config::ServiceName;
 use crate::log;
@@ -38,7 +38,7 @@ impl<'a> Isolated<'a> {
         Self { service, deadline }
     }
 
-    fn ask(&self, request: &Request<'_>) -> Result<(), PrimaryDenial> {
+    fn ask(&self, request: &Request<'_>) -> Result<PrimaryPass, PrimaryDenial> {
         let mut helper = Helper::start(&request.serialise(self.service)).map_err(|error| broken(&error))?;
         let reply = helper.reply(self.deadline).map_err(|error| broken(&error))?;
         let Some(reply) = reply else {
@@ -46,7 +46,7 @@ impl<'a> Isolated<'a> {
             return Err(at_once(format!("PAM gave no answer in {} s", self.deadline.budget().as_secs())));
         };
         match Reply::parse(&reply) {
-            Some(Reply::Passed) => Ok(()),
+            Some(Reply::Passed(pass)) => Ok(pass),
             Some(Reply::Denied(denial)) => Err(denial),
             None => Err(at_once(format!("the PAM process broke off ({})", helper.end()))),
         }
@@ -59,12 +59,12 @@ impl PrimaryCheck for Isolated<'_> {
         user: &UserName,
         password: &SecretBytes,
         client: Option<IpAddr>,
-    ) -> Result<(), PrimaryDenial> {
+    ) -> Result<PrimaryPass, PrimaryDenial> {
         self.ask(&Request { user, password: Some(password), client })
     }
 
     fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial> {
-        self.ask(&Request { user, password: None, client })
+        self.ask(&Request { user, password: None, client }).map(drop)
     }
 }
 
@@ -76,7 +76,7 @@ pub fn run_helper() {
     let mut bytes = secret::buffer(MAX_MESSAGE_BYTES + 1);
     let read = io::stdin().lock().take(MAX_MESSAGE_BYTES as u64 + 1).read_to_end(&mut bytes);
     let reply = match read.ok().and_then(|_| perform(&bytes)) {
-        Some(Ok(())) => Reply::Passed,
+        Some(Ok(pass)) => Reply::Passed(pass),
         Some(Err(denial)) => Reply::Denied(denial),
         None => Reply::Denied(at_once("the PAM process got a request that it cannot read".to_owned())),
     };
@@ -85,7 +85,7 @@ pub fn run_helper() {
     let _ = output.write_all(&reply.serialise()).and_then(|()| output.flush());
 }
 
-fn perform(bytes: &[u8]) -> Option<Result<(), PrimaryDenial>> {
+fn perform(bytes: &[u8]) -> Option<Result<PrimaryPass, PrimaryDenial>> {
     let mut parts = bytes.splitn(5, |&byte| byte == 0);
     let mut text = || std::str::from_utf8(parts.next()?).ok();
     let (kind, service, user, client) = (text()?, text()?, text()?, text()?);
@@ -96,7 +96,7 @@ fn perform(bytes: &[u8]) -> Option<Result<(), PrimaryDenial>> {
     let pam = Pam::new(&service);
     match kind {
         "authenticate" => Some(pam.authenticate(&user, &password, client)),
-        "account" => Some(pam.account(&user, client)),
+        "account" => Some(pam.account(&user, client).map(|()| PrimaryPass { denial_hold: Duration::ZERO })),
         _ => None,
     }
 }
@@ -125,14 +125,16 @@ impl Request<'_> {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
-    Passed,
+    Passed(PrimaryPass),
     Denied(PrimaryDenial),
 }
 
 impl Reply {
     fn serialise(&self) -> Vec<u8> {
         match self {
-            Self::Passed => b"passed".to_vec(),
+            Self::Passed(pass) => {
+                format!("passed\0{}\0", pass.denial_hold.min(MAX_HOLD).as_micros()).into_bytes()
+            }
             Self::Denied(denial) => {
                 let hold = denial.hold.min(MAX_HOLD).as_micros();
                 let mut bytes = format!("denied\0{hold}\0{}", denial.detail).into_bytes();
@@ -144,13 +146,15 @@ impl Reply {
 
     /// `None` for anything else: a helper that was cut off has passed nobody.
     fn parse(bytes: &[u8]) -> Option<Self> {
-        if bytes == b"passed" {
-            return Some(Self::Passed);
-        }
         let text = String::from_utf8_lossy(bytes);
-        let (hold, detail) = text.strip_prefix("denied\0")?.split_once('\0')?;
+        let (verdict, rest) = text.split_once('\0')?;
+        let (hold, detail) = rest.split_once('\0')?;
         let hold = Duration::from_micros(hold.parse().ok()?).min(MAX_HOLD);
-        Some(Self::Denied(PrimaryDenial { detail: detail.to_owned(), hold }))
+        match verdict {
+            "passed" if detail.is_empty() => Some(Self::Passed(PrimaryPass { denial_hold: hold })),
+            "denied" => Some(Self::Denied(PrimaryDenial { detail: detail.to_owned(), hold })),
+            _ => None,
+        }
     }
 }
 
@@ -226,12 +230,23 @@ mod tests {
     fn a_reply_passes_only_when_it_is_whole() {
         let denied =
             Reply::Denied(PrimaryDenial { detail: "no: \0 x".to_owned(), hold: Duration::from_micros(7) });
-        for reply in [Reply::Passed, denied] {
+        let passed = Reply::Passed(PrimaryPass { denial_hold: Duration::from_micros(5) });
+        for reply in [passed, denied] {
             assert_eq!(Reply::parse(&reply.serialise()), Some(reply));
         }
-        for broken in
-            [&b""[..], b"pass", b"passed\n", b"denied", b"denied\0", b"denied\x001", b"denied\0x\0y"]
-        {
+        for broken in [
+            &b""[..],
+            b"passed",
+            b"passed\0",
+            b"passed\x001",
+            b"passed\x001\0x",
+            b"pass\x001\0",
+            b"passed\0x\0",
+            b"denied",
+            b"denied\0",
+            b"denied\x001",
+            b"denied\0x\0y",
+        ] {
             assert_eq!(Reply::parse(broken), None, "{broken:?}");
         }
     }

@@ -25,10 +25,10 @@ impl PrimaryCheck for FakePrimary {
         _: &UserName,
         password: &SecretBytes,
         _: Option<IpAddr>,
-    ) -> Result<(), PrimaryDenial> {
+    ) -> Result<PrimaryPass, PrimaryDenial> {
         self.calls.set(self.calls.get() + 1);
         if password.expose_secret() == PASSWORD && !self.account_closed.get() {
-            return Ok(());
+            return Ok(PrimaryPass { denial_hold: HOLD });
         }
         Err(PrimaryDenial { detail: "no".to_owned(), hold: HOLD })
     }

@@ -221,6 +221,25 @@ fn a_disabled_user_and_one_with_another_factor_stay_out() {
 }
 
 #[test]
+fn a_right_password_of_a_user_who_cannot_log_in_is_refused_like_a_wrong_one() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    let disabled = User { id: UserId(1), state: UserState::Disabled, factor: None };
+    door.store.tables.users.insert("alice".to_owned(), disabled);
+    for user in ["alice", "nobody"] {
+        for submission in [typed(PASSWORD), both(PASSWORD, &code)] {
+            let Outcome::Reject(right) = door.login(&attempt_of(user, IN_SESSION), &submission) else {
+                panic!("a rejection was expected");
+            };
+            let Outcome::Reject(wrong) = door.login(&attempt_of(user, IN_SESSION), &typed(b"wrong")) else {
+                panic!("a rejection was expected");
+            };
+            assert_eq!((right.told, right.hold), (wrong.told, wrong.hold));
+        }
+    }
+}
+
+#[test]
 fn a_session_token_needs_a_valid_account_and_nothing_typed() {
     let mut door = Door::new();
     let here = attempt(IN_SESSION);

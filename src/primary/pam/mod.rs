@@ -5,7 +5,7 @@
 
 mod ffi;
 
-use crate::auth::{PrimaryCheck, PrimaryDenial};
+use crate::auth::{PrimaryCheck, PrimaryDenial, PrimaryPass};
 use crate::config::ServiceName;
 use crate::log::{Entry, Level};
 use crate::name::UserName;
@@ -38,7 +38,7 @@ impl<'a> Pam<'a> {
         user: &UserName,
         client: Option<IpAddr>,
         answers: Answers<'_>,
-    ) -> Result<(), PrimaryDenial> {
+    ) -> Result<PrimaryPass, PrimaryDenial> {
         let with_password = answers.password.is_some();
         let denied = |session: &Session<Answers<'_>>, stage: &str, error: &PamError| PrimaryDenial {
             detail: format!("{stage}: {error}{}", session.conversation().fault_text()),
@@ -64,7 +64,9 @@ impl<'a> Pam<'a> {
         }
         // A module may have changed the user; then it is not the one whose second factor is checked.
         match session.user() {
-            Ok(name) if name == user.as_str().as_bytes() => Ok(()),
+            Ok(name) if name == user.as_str().as_bytes() => {
+                Ok(PrimaryPass { denial_hold: session.failure_delay() })
+            }
             Ok(name) => Err(PrimaryDenial {
                 detail: format!("PAM changed the user to {:?}", String::from_utf8_lossy(&name)),
                 hold: session.failure_delay(),
@@ -80,7 +82,7 @@ impl PrimaryCheck for Pam<'_> {
         user: &UserName,
         password: &SecretBytes,
         client: Option<IpAddr>,
-    ) -> Result<(), PrimaryDenial> {
+    ) -> Result<PrimaryPass, PrimaryDenial> {
         if password.expose_secret().len() > MAX_PASSWORD_BYTES {
             return Err(at_once(format!(
                 "the password is longer than the {MAX_PASSWORD_BYTES} bytes that PAM takes"
@@ -90,7 +92,7 @@ impl PrimaryCheck for Pam<'_> {
     }
 
     fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial> {
-        self.check(user, client, Answers::new(None))
+        self.check(user, client, Answers::new(None)).map(drop)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_slot_comes_back_when_its_worker_is_killed,
         nothing_is_left_of_many_logins,
         a_unit_limit_of_ten_tasks_does_not_end_the_server,
-        wrong_password_unknown_user_and_locked_account_take_as_long,
+        wrong_password_unknown_user_locked_and_unenrolled_account_take_as_long,
     ]
 }
 
@@ -353,20 +353,22 @@ impl Call {
     }
 }
 
-/// Prints the three distributions. What is asserted is what a stopwatch on a busy machine can tell: each of them is
+/// Prints the distributions. What is asserted is what a stopwatch on a busy machine can tell: each of them is
 /// kept back by the delay that `pam_unix` asks for (libpam makes 1 to 3 seconds of its 2).
-fn wrong_password_unknown_user_and_locked_account_take_as_long() {
+fn wrong_password_unknown_user_locked_and_unenrolled_account_take_as_long() {
     let Scene { server, user, .. } = Scene::new();
     let expired = UnixUser::new();
     expired.expire_account();
     server.enroll(&expired.name);
+    let stranger = UnixUser::new();
     let kinds = [
         ("wrong password", user.name.as_str(), "wrong"),
         ("unknown user", "nobody-of-that-name", "wrong"),
         ("locked account", expired.name.as_str(), expired.password.as_str()),
+        ("right password, not enrolled", stranger.name.as_str(), stranger.password.as_str()),
     ];
     for (name, user, password) in kinds {
-        let label = name.replace(' ', "-");
+        let label = name.replace([' ', ','], "-");
         let calls: Vec<_> =
             (0..8).map(|number| Call::start(&server, &label, number, user, password)).collect();
         let mut took: Vec<_> = calls.into_iter().map(Call::rejected_after).collect();
