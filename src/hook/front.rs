@@ -3,7 +3,7 @@
 use super::report::Report;
 use super::request::Login;
 use super::slots::{self, Slot};
-use super::worker::{self, Errand, Word};
+use super::worker::{self, Errand, Job, Word};
 use super::{Exit, load_settings};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
@@ -70,7 +70,7 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
         Ok(mut worker) => first_word(&mut worker, &settings, environment),
         Err(error) => {
             worker_failed(&error);
-            Some(worker::verify(&settings, environment, &Ok(login), &report, PATIENCE))
+            Some(job(&settings, environment, &report).verify(&Ok(login)))
         }
     };
     match word {
@@ -118,8 +118,13 @@ fn answer(options: &HookOptions, environment: &Environment) {
     let worker = Worker { errand: Errand::Answer, options, output: Stdio::null(), keep: &keep };
     if let Err(error) = worker.start(&bytes) {
         worker_failed(&error);
-        worker::answer(&settings, environment, &bytes, &report, PATIENCE);
+        job(&settings, environment, &report).answer(&bytes);
     }
+}
+
+/// The work of a worker, for a front that has none.
+fn job<'a>(settings: &'a Settings, environment: &'a Environment, report: &'a Report<'a>) -> Job<'a> {
+    Job { settings, environment, report, patience: PATIENCE, tell: |_| {} }
 }
 
 /// A slot for a worker.

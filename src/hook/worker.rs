@@ -99,62 +99,70 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
                 report.set_username(login.attempt.user.as_str());
             }
             let asks = login.as_ref().is_ok_and(|login| login.asks_in_session(&settings));
-            say(verify(&settings, environment, &login, &report, lifetime(&settings, asks)));
+            let patience = lifetime(&settings, asks);
+            Job { settings: &settings, environment, report: &report, patience, tell: say }.verify(&login);
         }
-        Errand::Answer => answer(&settings, environment, &work, &report, lifetime(&settings, true)),
+        Errand::Answer => {
+            let patience = lifetime(&settings, true);
+            Job { settings: &settings, environment, report: &report, patience, tell: |_| {} }.answer(&work);
+        }
     }
 }
 
-/// Decides a login and writes the verdict. `patience` is the longest that PAM may take.
-pub(super) fn verify(
-    settings: &Settings,
-    environment: &Environment,
-    login: &Result<Login, RequestError>,
-    report: &Report<'_>,
-    patience: Duration,
-) -> Word {
-    let control = environment.control_files();
-    let session = control.as_ref().map(session_key);
-    let outcome = match login {
-        Ok(login) => with_decision(settings, Deadline::after(patience), |decision| {
-            decision.login(&login.attempt, &login.submission, session.as_ref())
-        }),
-        Err(error) => refused(error.reason()),
-    };
-    deliver(&outcome, control.as_ref(), report)
+/// What a worker does, or the front where it has no worker.
+pub(super) struct Job<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) report: &'a Report<'a>,
+    /// The longest that PAM may take, and that an answer waits for its question.
+    pub(super) patience: Duration,
+    /// Called as soon as the verdict is written: whoever waits for it need not wait until the database is closed.
+    pub(super) tell: fn(Word),
 }
 
-/// Decides the answer to the question of a waiting session, once the primary check has asked it; `patience` is the
-/// longest that it waits for that.
-pub(super) fn answer(
-    settings: &Settings,
-    environment: &Environment,
-    bytes: &[u8],
-    report: &Report<'_>,
-    patience: Duration,
-) {
-    let Some(control) = environment.control_files() else { return };
-    let attempt = match attempt_of(settings, environment) {
-        Ok(attempt) => attempt,
-        Err(reason) => {
-            deliver(&refused(reason), Some(&control), report);
-            return;
+impl Job<'_> {
+    /// Decides a login and writes the verdict.
+    pub(super) fn verify(&self, login: &Result<Login, RequestError>) -> Word {
+        let control = self.environment.control_files();
+        let session = control.as_ref().map(session_key);
+        let deliver = |outcome: &Outcome| {
+            let word = deliver(outcome, control.as_ref(), self.report);
+            (self.tell)(word);
+            word
+        };
+        match login {
+            Ok(login) => with_decision(self.settings, Deadline::after(self.patience), |decision| {
+                deliver(&decision.login(&login.attempt, &login.submission, session.as_ref()))
+            }),
+            Err(error) => deliver(&refused(error.reason())),
         }
-    };
-    // What is not base64 is an answer all the same, and a wrong one.
-    let response = openvpn::parse_response(bytes).unwrap_or_else(|_| secret(b"?"));
-    let session = session_key(&control);
-    let deadline = Deadline::after(patience);
-    with_decision(settings, deadline, |decision| {
-        while control.is_undecided() && !deadline.left().is_zero() {
-            if let Some(outcome) = decision.answer_in_session(&attempt, &session, &response) {
-                deliver(&outcome, Some(&control), report);
+    }
+
+    /// Decides the answer to the question of a waiting session, once the primary check has asked it.
+    pub(super) fn answer(&self, bytes: &[u8]) {
+        let Some(control) = self.environment.control_files() else { return };
+        let attempt = match attempt_of(self.settings, self.environment) {
+            Ok(attempt) => attempt,
+            Err(reason) => {
+                deliver(&refused(reason), Some(&control), self.report);
                 return;
             }
-            pause(LOOK_AGAIN);
-        }
-        report.note(Level::Info, "nothing-to-answer", None);
-    });
+        };
+        // What is not base64 is an answer all the same, and a wrong one.
+        let response = openvpn::parse_response(bytes).unwrap_or_else(|_| secret(b"?"));
+        let session = session_key(&control);
+        let deadline = Deadline::after(self.patience);
+        with_decision(self.settings, deadline, |decision| {
+            while control.is_undecided() && !deadline.left().is_zero() {
+                if let Some(outcome) = decision.answer_in_session(&attempt, &session, &response) {
+                    deliver(&outcome, Some(&control), self.report);
+                    return;
+                }
+                pause(LOOK_AGAIN);
+            }
+            self.report.note(Level::Info, "nothing-to-answer", None);
+        });
+    }
 }
 
 fn attempt_of(settings: &Settings, environment: &Environment) -> Result<Attempt, Reason> {
