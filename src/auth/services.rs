@@ -62,6 +62,14 @@ pub struct PrimaryDenial {
     pub hold: Duration,
 }
 
+impl PrimaryDenial {
+    /// A denial that may be known at once: it tells nothing about the user.
+    #[must_use]
+    pub fn at_once(detail: String) -> Self {
+        Self { detail, hold: Duration::ZERO }
+    }
+}
+
 /// A store of users, tokens, challenges and failures.
 pub trait Store {
     /// Begins a transaction that no other writer can interleave with. Dropped without [`Records::commit`], it changes

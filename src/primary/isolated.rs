@@ -43,12 +43,15 @@ impl<'a> Isolated<'a> {
         let reply = helper.reply(self.deadline).map_err(|error| broken(&error))?;
         let Some(reply) = reply else {
             process::kill_with_descendants(&mut helper.0);
-            return Err(at_once(format!("PAM gave no answer in {} s", self.deadline.budget().as_secs())));
+            return Err(PrimaryDenial::at_once(format!(
+                "PAM gave no answer in {} s",
+                self.deadline.budget().as_secs()
+            )));
         };
         match Reply::parse(&reply) {
             Some(Reply::Passed(pass)) => Ok(pass),
             Some(Reply::Denied(denial)) => Err(denial),
-            None => Err(at_once(format!("the PAM process broke off ({})", helper.end()))),
+            None => Err(PrimaryDenial::at_once(format!("the PAM process broke off ({})", helper.end()))),
         }
     }
 }
@@ -78,7 +81,9 @@ pub fn run_helper() {
     let reply = match read.ok().and_then(|_| perform(&bytes)) {
         Some(Ok(pass)) => Reply::Passed(pass),
         Some(Err(denial)) => Reply::Denied(denial),
-        None => Reply::Denied(at_once("the PAM process got a request that it cannot read".to_owned())),
+        None => Reply::Denied(PrimaryDenial::at_once(
+            "the PAM process got a request that it cannot read".to_owned(),
+        )),
     };
     let mut output = io::stdout().lock();
     // Nobody reads it: the login has ended otherwise.
@@ -215,11 +220,7 @@ impl Drop for Helper {
 }
 
 fn broken(error: &io::Error) -> PrimaryDenial {
-    at_once(format!("the PAM process cannot be used: {error}"))
-}
-
-fn at_once(detail: String) -> PrimaryDenial {
-    PrimaryDenial { detail, hold: Duration::ZERO }
+    PrimaryDenial::at_once(format!("the PAM process cannot be used: {error}"))
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use crate::name::UserName;
 use crate::secret::{ExposeSecret, SecretBytes};
 use ffi::{Flags, Item, Message, PamError, Session};
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// The longest password that Linux-PAM takes whole (`PAM_MAX_RESP_SIZE`, with its NUL); it cuts longer ones.
 const MAX_PASSWORD_BYTES: usize = 511;
@@ -45,7 +44,7 @@ impl<'a> Pam<'a> {
             hold: session.failure_delay(),
         };
         let mut session = Session::start(self.service.as_str(), user.as_str(), answers)
-            .map_err(|error| at_once(format!("pam_start: {error}")))?;
+            .map_err(|error| PrimaryDenial::at_once(format!("pam_start: {error}")))?;
         if let Some(address) = client {
             let set = session.set(Item::RemoteHost, &address.to_string());
             set.map_err(|error| denied(&session, "PAM_RHOST", &error))?;
@@ -84,7 +83,7 @@ impl PrimaryCheck for Pam<'_> {
         client: Option<IpAddr>,
     ) -> Result<PrimaryPass, PrimaryDenial> {
         if password.expose_secret().len() > MAX_PASSWORD_BYTES {
-            return Err(at_once(format!(
+            return Err(PrimaryDenial::at_once(format!(
                 "the password is longer than the {MAX_PASSWORD_BYTES} bytes that PAM takes"
             )));
         }
@@ -94,10 +93,6 @@ impl PrimaryCheck for Pam<'_> {
     fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial> {
         self.check(user, client, Answers::new(None)).map(drop)
     }
-}
-
-fn at_once(detail: String) -> PrimaryDenial {
-    PrimaryDenial { detail, hold: Duration::ZERO }
 }
 
 /// Answers the questions of PAM modules: one hidden prompt with the password, nothing else.
