@@ -52,6 +52,12 @@ pub fn detach() {
     let _ = rustix::process::setsid();
 }
 
+/// Lets OpenVPN and the traffic go first where they and this process want the same processor.
+pub fn yield_to_traffic() {
+    // Cannot fail for a process that asks for less; and a login does not depend on it.
+    let _ = rustix::process::nice(10);
+}
+
 /// Nothing that is open now, but for the standard streams, goes on to programs that are started from here.
 pub fn keep_descriptors_to_ourselves() {
     close_fds::set_fds_cloexec(3, &[]);

@@ -4,13 +4,17 @@
 #![allow(unsafe_code, reason = "libpam is a C library; each block says why it is sound")]
 
 use crate::secret::{ExposeSecret, SecretBytes};
+use libloading::os::unix;
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 const PAM_SUCCESS: c_int = 0;
+const PAM_OPEN_ERR: c_int = 1;
 const PAM_BUF_ERR: c_int = 5;
 const PAM_CONV_ERR: c_int = 19;
 const PAM_BAD_ITEM: c_int = 29;
@@ -58,21 +62,51 @@ struct PamConversation {
     data: *mut c_void,
 }
 
-// By the name of the library itself: the link that only the development package brings is not needed.
-#[link(name = "libpam.so.0", kind = "dylib", modifiers = "+verbatim")]
-unsafe extern "C" {
-    fn pam_start(
-        service: *const c_char,
-        user: *const c_char,
-        conversation: *const PamConversation,
-        handle: *mut *mut PamHandle,
-    ) -> c_int;
-    fn pam_end(handle: *mut PamHandle, status: c_int) -> c_int;
-    fn pam_authenticate(handle: *mut PamHandle, flags: c_int) -> c_int;
-    fn pam_acct_mgmt(handle: *mut PamHandle, flags: c_int) -> c_int;
-    fn pam_set_item(handle: *mut PamHandle, item: c_int, value: *const c_void) -> c_int;
-    fn pam_get_item(handle: *const PamHandle, item: c_int, value: *mut *const c_void) -> c_int;
-    fn pam_strerror(handle: *mut PamHandle, code: c_int) -> *const c_char;
+/// The functions of libpam, loaded when they are first needed: of all the processes of this program only one needs
+/// them, and OpenVPN waits for the others to start.
+struct Library {
+    start: unsafe extern "C" fn(
+        *const c_char,
+        *const c_char,
+        *const PamConversation,
+        *mut *mut PamHandle,
+    ) -> c_int,
+    end: unsafe extern "C" fn(*mut PamHandle, c_int) -> c_int,
+    authenticate: unsafe extern "C" fn(*mut PamHandle, c_int) -> c_int,
+    acct_mgmt: unsafe extern "C" fn(*mut PamHandle, c_int) -> c_int,
+    set_item: unsafe extern "C" fn(*mut PamHandle, c_int, *const c_void) -> c_int,
+    get_item: unsafe extern "C" fn(*const PamHandle, c_int, *mut *const c_void) -> c_int,
+    strerror: unsafe extern "C" fn(*mut PamHandle, c_int) -> *const c_char,
+}
+
+impl Library {
+    /// Linux-PAM by the name of its library, which does not need the link that only the development package brings.
+    const NAME: &str = "libpam.so.0";
+
+    fn load() -> Result<&'static Self, PamError> {
+        static LOADED: OnceLock<Result<Library, String>> = OnceLock::new();
+        let loaded = LOADED.get_or_init(|| Self::open().map_err(|error| error.to_string()));
+        loaded.as_ref().map_err(|text| PamError { code: PAM_OPEN_ERR, text: text.clone() })
+    }
+
+    fn open() -> Result<Self, libloading::Error> {
+        // SAFETY: Linux-PAM's initialisers have no requirements. Its symbols are global, as where a program links it:
+        // not every module says that it needs libpam. It is never unloaded, so the functions stay. Each has the type that
+        // `security/pam_appl.h` gives it.
+        unsafe {
+            let library = unix::Library::open(Some(Self::NAME), unix::RTLD_NOW | unix::RTLD_GLOBAL)?;
+            let library = ManuallyDrop::new(library);
+            Ok(Self {
+                start: *library.get(b"pam_start\0")?,
+                end: *library.get(b"pam_end\0")?,
+                authenticate: *library.get(b"pam_authenticate\0")?,
+                acct_mgmt: *library.get(b"pam_acct_mgmt\0")?,
+                set_item: *library.get(b"pam_set_item\0")?,
+                get_item: *library.get(b"pam_get_item\0")?,
+                strerror: *library.get(b"pam_strerror\0")?,
+            })
+        }
+    }
 }
 
 unsafe extern "C" {
@@ -137,6 +171,7 @@ struct Shared<C> {
 
 /// A PAM transaction.
 pub(super) struct Session<C: Conversation> {
+    pam: &'static Library,
     handle: NonNull<PamHandle>,
     /// Allocated by `Box`, freed in `drop`; libpam holds a pointer to it from `pam_start` to `pam_end`. The callbacks
     /// reach it through that pointer, during calls into libpam only, when no reference from here is alive.
@@ -147,6 +182,7 @@ pub(super) struct Session<C: Conversation> {
 impl<C: Conversation> Session<C> {
     /// `pam_start`, and our function for the failure delay, so that libpam does not sleep.
     pub(super) fn start(service: &str, user: &str, conversation: C) -> Result<Self, PamError> {
+        let pam = Library::load()?;
         let (service, user) = (c_string(service)?, c_string(user)?);
         let shared = Box::new(UnsafeCell::new(Shared { conversation, delay: Duration::ZERO }));
         let shared = NonNull::from(Box::leak(shared));
@@ -155,17 +191,18 @@ impl<C: Conversation> Session<C> {
         // SAFETY: all four pointers are valid for the call; libpam copies the strings and `callbacks`. `data` stays
         // valid until `pam_end`, because `shared` is freed after it, in `drop` or below.
         let status =
-            unsafe { pam_start(service.as_ptr(), user.as_ptr(), &raw const callbacks, &raw mut handle) };
+            unsafe { (pam.start)(service.as_ptr(), user.as_ptr(), &raw const callbacks, &raw mut handle) };
         let Some(handle) = NonNull::new(handle).filter(|_| status == PAM_SUCCESS) else {
             // SAFETY: made by `Box::leak` above, and libpam has no transaction that could use it.
             drop(unsafe { Box::from_raw(shared.as_ptr()) });
             return Err(PamError { code: status, text: "cannot start a PAM transaction".to_owned() });
         };
-        let mut session = Self { handle, shared, last_status: PAM_SUCCESS };
+        let mut session = Self { pam, handle, shared, last_status: PAM_SUCCESS };
         let delay: DelayFunction = note_delay::<C>;
         // SAFETY: for `PAM_FAIL_DELAY` the value is a function pointer of exactly this type (`pam_set_item`(3)), which
         // is called with the `data` of the conversation.
-        let status = unsafe { pam_set_item(session.handle.as_ptr(), PAM_FAIL_DELAY, delay as *const c_void) };
+        let status =
+            unsafe { (pam.set_item)(session.handle.as_ptr(), PAM_FAIL_DELAY, delay as *const c_void) };
         session.result(status)?;
         Ok(session)
     }
@@ -178,21 +215,21 @@ impl<C: Conversation> Session<C> {
             Item::Terminal => PAM_TTY,
         };
         // SAFETY: the handle is live; both items are strings, which libpam copies.
-        let status = unsafe { pam_set_item(self.handle.as_ptr(), item, value.as_ptr().cast()) };
+        let status = unsafe { (self.pam.set_item)(self.handle.as_ptr(), item, value.as_ptr().cast()) };
         self.result(status)
     }
 
     /// `pam_authenticate`
     pub(super) fn authenticate(&mut self, flags: Flags) -> Result<(), PamError> {
         // SAFETY: the handle is live, and no reference into `shared` is alive.
-        let status = unsafe { pam_authenticate(self.handle.as_ptr(), flags.bits()) };
+        let status = unsafe { (self.pam.authenticate)(self.handle.as_ptr(), flags.bits()) };
         self.result(status)
     }
 
     /// `pam_acct_mgmt`
     pub(super) fn account(&mut self, flags: Flags) -> Result<(), PamError> {
         // SAFETY: the handle is live, and no reference into `shared` is alive.
-        let status = unsafe { pam_acct_mgmt(self.handle.as_ptr(), flags.bits()) };
+        let status = unsafe { (self.pam.acct_mgmt)(self.handle.as_ptr(), flags.bits()) };
         self.result(status)
     }
 
@@ -200,7 +237,7 @@ impl<C: Conversation> Session<C> {
     pub(super) fn user(&mut self) -> Result<Vec<u8>, PamError> {
         let mut value = ptr::null();
         // SAFETY: the handle is live, and `value` is valid for the call.
-        let status = unsafe { pam_get_item(self.handle.as_ptr(), PAM_USER, &raw mut value) };
+        let status = unsafe { (self.pam.get_item)(self.handle.as_ptr(), PAM_USER, &raw mut value) };
         self.result(status)?;
         if value.is_null() {
             return Err(self.error(PAM_BAD_ITEM));
@@ -228,7 +265,7 @@ impl<C: Conversation> Session<C> {
 
     fn error(&self, code: c_int) -> PamError {
         // SAFETY: the handle is live; the text is static, or libpam's until the next call, and copied here.
-        let text = unsafe { pam_strerror(self.handle.as_ptr(), code) };
+        let text = unsafe { (self.pam.strerror)(self.handle.as_ptr(), code) };
         let text = if text.is_null() {
             "unknown error".to_owned()
         } else {
@@ -244,7 +281,7 @@ impl<C: Conversation> Drop for Session<C> {
         // SAFETY: the handle is live and not used after this. Modules' clean-up may still converse, so `shared` is
         // freed afterwards; it came from `Box::leak`.
         unsafe {
-            pam_end(self.handle.as_ptr(), self.last_status);
+            (self.pam.end)(self.handle.as_ptr(), self.last_status);
             drop(Box::from_raw(self.shared.as_ptr()));
         }
     }
