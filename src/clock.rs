@@ -20,8 +20,14 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+        since_epoch().as_secs()
     }
+}
+
+/// The time since the epoch, zero for a clock before it. For what processes leave to each other; it may be set back.
+#[must_use]
+pub fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A moment that work must end by, on the monotonic clock.
@@ -66,6 +72,12 @@ impl Stopwatch {
     #[must_use]
     pub fn left_of(self, time: Duration) -> Duration {
         time.saturating_sub(self.0.elapsed())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 
     /// Whole milliseconds since the start.

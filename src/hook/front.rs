@@ -1,5 +1,6 @@
 //! The process that OpenVPN waits for.
 
+use super::allowance::Allowance;
 use super::report::Report;
 use super::request::Login;
 use super::slots::{self, Slot};
@@ -7,7 +8,7 @@ use super::worker::{self, Errand, Job, Word};
 use super::{Exit, load_settings};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Stopwatch};
 use crate::config::Settings;
 use crate::files;
 use crate::log::{self, Entry, Level};
@@ -245,17 +246,24 @@ fn worker_failed(error: &io::Error) {
         .write();
 }
 
-/// What the worker says within the stall budget. A worker that ends without a word has failed: a reject.
+/// What the worker says within the time that OpenVPN may stand still. A worker that ends without a word has failed: a
+/// reject.
 ///
 /// Where OpenVPN cannot take a deferred verdict, the wait is as long as the worker's life, which is bounded.
 fn first_word(worker: &mut Child, settings: &Settings, environment: &Environment) -> Option<Word> {
-    let budget = match environment.control_files() {
-        Some(_) => settings.auth.stall_budget(),
-        None => worker::HAND_WINDOW + Duration::from_secs(1),
-    };
     let output: OwnedFd = worker.stdout.take()?.into();
-    let deadline = Deadline::after(budget);
-    if budget.is_zero() || !process::wait_readable(&output, deadline) {
+    if environment.control_files().is_none() {
+        return word(output, worker::HAND_WINDOW + Duration::from_secs(1));
+    }
+    let allowance = Allowance::of(&settings.totp.token_db_path, settings.auth.stall_budget());
+    let stopwatch = Stopwatch::start();
+    let word = word(output, allowance.left());
+    allowance.pay(stopwatch.elapsed());
+    word
+}
+
+fn word(output: OwnedFd, patience: Duration) -> Option<Word> {
+    if patience.is_zero() || !process::wait_readable(&output, Deadline::after(patience)) {
         return None;
     }
     let mut word = [0];

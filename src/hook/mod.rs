@@ -5,6 +5,7 @@
 //! returns. The worker does the primary check, the database and the verdict, which goes into OpenVPN's control files in
 //! any case; a verdict within the front's time is also the exit code, which OpenVPN notices sooner.
 
+mod allowance;
 mod front;
 mod report;
 mod request;

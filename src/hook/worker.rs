@@ -79,6 +79,7 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
     // The locks that came along stay here.
     process::keep_descriptors_to_ourselves();
     process::detach();
+    process::yield_to_traffic();
     let event = match errand {
         Errand::Verify => "login",
         Errand::Answer => "answer",

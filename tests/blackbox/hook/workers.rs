@@ -43,6 +43,18 @@ fn openvpn_does_not_wait_longer_than_the_budget() {
 }
 
 #[test]
+fn after_a_storm_openvpn_does_not_wait_at_all() {
+    let site = Site::with(&[("authStallBudgetMs", "1000")]);
+    let token = site.enroll("alice");
+    // As when calls have waited for all that they may, in sum.
+    let spent = site.database().with_file_name("tokens.sqlite3-stall");
+    std::fs::write(&spent, u64::MAX.to_be_bytes()).unwrap();
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &token.code()).status(), 2);
+    assert_eq!(session.decided(), "1");
+}
+
+#[test]
 fn a_session_that_ends_meanwhile_gets_no_verdict_and_no_file() {
     let site = Site::with(&[("authStallBudgetMs", "0")]);
     let token = site.enroll("alice");
