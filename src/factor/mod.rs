@@ -1,3 +1,4 @@
 //! Second factors, one file or folder each.
 
+pub mod duo;
 pub mod totp;
