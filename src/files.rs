@@ -79,16 +79,47 @@ pub enum Trust {
     Private,
 }
 
+/// A file that nobody else can have written.
+#[derive(Debug)]
+pub struct TrustedFile {
+    /// What is in it.
+    pub bytes: Zeroizing<Vec<u8>>,
+    path: PathBuf,
+    /// Its permission bits, when it was read.
+    mode: u32,
+}
+
+impl TrustedFile {
+    /// Checks that nobody else can read it either: a secret may stand in a file only then.
+    ///
+    /// # Errors
+    /// When others can.
+    pub fn require_unreadable(&self) -> Result<(), TrustError> {
+        forbid(&self.path, self.mode, 0o077, "go-rwx")
+    }
+}
+
 /// Reads a whole settings file that nobody but root and the present user can have written. Symlinks are followed, as
 /// administrators use them; what counts is the file at the end.
 ///
 /// # Errors
 /// When it cannot be read, is longer than `limit` bytes, or could have been written by others.
-pub fn read_trusted(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+pub fn read_trusted(path: &Path, limit: u64) -> Result<TrustedFile, ReadError> {
     // Not blocking, so that a FIFO in its place cannot hold up OpenVPN.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
-    check(path, &file, Trust::Unwritable)?;
+    let state = check(path, &file, Trust::Unwritable)?;
+    let bytes = read_all(path, file, limit)?;
+    Ok(TrustedFile { bytes, path: path.to_owned(), mode: state.st_mode })
+}
+
+/// Reads a whole file that holds a secret: ours alone, no symlink, no second name.
+///
+/// # Errors
+/// When it cannot be read, is longer than `limit` bytes, or others can read or write it.
+pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let file = open_regular(path, OFlags::RDONLY)?;
+    require_private(path, &file)?;
     read_all(path, file, limit)
 }
 
@@ -121,7 +152,7 @@ pub fn open_regular(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
 /// # Errors
 /// When it is not.
 pub fn require_private(path: &Path, file: &OwnedFd) -> Result<(), ReadError> {
-    check(path, file, Trust::Private)
+    check(path, file, Trust::Private).map(drop)
 }
 
 /// Checks that nobody else can put files into `directory` or take some away.
@@ -131,14 +162,10 @@ pub fn require_private(path: &Path, file: &OwnedFd) -> Result<(), ReadError> {
 pub fn check_directory(directory: &Path) -> Result<(), ReadError> {
     let state = rustix::fs::stat(directory).map_err(|e| ReadError::io(directory, e))?;
     check_owner(directory, &state)?;
-    if state.st_mode & 0o022 != 0 {
-        let mode = state.st_mode & 0o7777;
-        return Err(TrustError::Mode { path: directory.to_owned(), mode, remedy: "go-w" }.into());
-    }
-    Ok(())
+    Ok(forbid(directory, state.st_mode, 0o022, "go-w")?)
 }
 
-fn check(path: &Path, file: &OwnedFd, trust: Trust) -> Result<(), ReadError> {
+fn check(path: &Path, file: &OwnedFd, trust: Trust) -> Result<Stat, ReadError> {
     let state = rustix::fs::fstat(file).map_err(|e| ReadError::io(path, e))?;
     require_regular(path, &state)?;
     check_owner(path, &state)?;
@@ -146,14 +173,19 @@ fn check(path: &Path, file: &OwnedFd, trust: Trust) -> Result<(), ReadError> {
         Trust::Unwritable => (0o022, "go-w"),
         Trust::Private => (0o077, "go-rwx"),
     };
-    if state.st_mode & forbidden != 0 {
-        let mode = state.st_mode & 0o7777;
-        return Err(TrustError::Mode { path: path.to_owned(), mode, remedy }.into());
-    }
+    forbid(path, state.st_mode, forbidden, remedy)?;
     if trust == Trust::Private && state.st_nlink > 1 {
         return Err(TrustError::Links { path: path.to_owned(), links: state.st_nlink }.into());
     }
-    Ok(())
+    Ok(state)
+}
+
+/// An error with its remedy when any of the bits `forbidden` is set in `mode`.
+fn forbid(path: &Path, mode: u32, forbidden: u32, remedy: &'static str) -> Result<(), TrustError> {
+    if mode & forbidden == 0 {
+        return Ok(());
+    }
+    Err(TrustError::Mode { path: path.to_owned(), mode: mode & 0o7777, remedy })
 }
 
 fn require_regular(path: &Path, state: &Stat) -> Result<(), TrustError> {

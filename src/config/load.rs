@@ -74,6 +74,23 @@ struct Entry {
     readings: Vec<toml::Value>,
 }
 
+impl Entry {
+    /// Whether the value is a secret.
+    fn is_secret(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| SECRET_KEYS.contains(&key.as_str()))
+    }
+
+    /// The error that says that this value stands where others can read it.
+    fn refuse(&self, error: &TrustError) -> ConfigError {
+        let key = self.key.as_deref().unwrap_or_default();
+        ConfigError::Value {
+            origin: self.origin.clone(),
+            key: crate::printable::text(&format!("[{}] {key}", self.section)),
+            message: format!("a secret in a file that others can read: {error}, or move it to a skey_file"),
+        }
+    }
+}
+
 /// Reads and checks all settings. Precedence: command line, environment, file, default.
 ///
 /// # Errors
@@ -83,8 +100,11 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     let mut merged = toml::Table::new();
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     match files::read_trusted(&path, MAX_FILE_BYTES) {
-        Ok(bytes) => {
-            for entry in file_entries(&path, &bytes)? {
+        Ok(file) => {
+            for entry in file_entries(&path, &file.bytes)? {
+                if entry.is_secret() {
+                    file.require_unreadable().map_err(|error| entry.refuse(&error))?;
+                }
                 merge(&mut merged, entry)?;
             }
         }
@@ -232,9 +252,14 @@ fn environment_entry((name, value): &(OsString, OsString)) -> Option<Entry> {
 }
 
 fn check_combinations(settings: &Settings) -> Result<(), ConfigError> {
-    if settings.auth.factor == Factor::Duo {
+    if settings.auth.factor == Factor::Duo
+        && let Some(missing) = settings.duo.missing()
+    {
+        return Err(ConfigError::Combination(missing));
+    }
+    if settings.duo.verified_push && settings.duo.autopush {
         return Err(ConfigError::Combination(
-            "[auth] factor = \"duo\": this version has no Duo yet, only \"totp\"",
+            "[duo] verified_push and autopush: a code must be shown to the user, who is not asked anything with autopush",
         ));
     }
     if settings.duo.skey.is_some() && settings.duo.skey_file.is_some() {

@@ -5,10 +5,12 @@
 //! the environment variable, the section and the key.
 
 mod load;
+mod remote;
 mod value;
 
 pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
-pub use value::{Bounded, Line, ServiceName};
+pub use remote::{CaFile, HostName, IntegrationKey, ProxyAddress};
+pub use value::{Bounded, Line, Names, ServiceName};
 
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -28,7 +30,7 @@ pub struct Settings {
     pub worker: Worker,
     /// `[lockout]`: what repeated failures lead to.
     pub lockout: Lockout,
-    /// `[duo]`: the Duo application. Read and checked; Duo itself is not in this version.
+    /// `[duo]`: the Duo application.
     pub duo: Duo,
 }
 
@@ -50,6 +52,8 @@ pub struct Auth {
     pub appended: Appended,
     /// What happens to a user without a second factor.
     pub unenrolled: Unenrolled,
+    /// Users who need no second factor, whichever it is.
+    pub exempt: Names,
     /// The longest that a hook call waits for the worker's first word, in milliseconds; 0 does not wait.
     pub stall_budget_ms: Bounded<0, 60_000>,
 }
@@ -64,6 +68,7 @@ impl Default for Auth {
             challenge: Challenge::Auto,
             appended: Appended::Off,
             unenrolled: Unenrolled::Deny,
+            exempt: Names::default(),
             stall_budget_ms: Bounded::new::<100>(),
         }
     }
@@ -214,10 +219,10 @@ impl Default for Lockout {
 #[serde(default, deny_unknown_fields)]
 pub struct Duo {
     /// The API host name.
-    pub host: Option<String>,
+    pub host: Option<HostName>,
     /// The integration key.
-    pub ikey: Option<String>,
-    /// The secret key itself.
+    pub ikey: Option<IntegrationKey>,
+    /// The secret key itself. From the environment it is accepted, and a bad idea: others can see it there.
     pub skey: Option<crate::secret::SecretString>,
     /// A file that holds the secret key.
     pub skey_file: Option<PathBuf>,
@@ -225,14 +230,18 @@ pub struct Duo {
     pub failmode: Failmode,
     /// Send the default factor at once.
     pub autopush: bool,
+    /// Have the user type a code into Duo Mobile (verified push), where the client can show it.
+    pub verified_push: bool,
+    /// Users whom Duo is not asked about.
+    pub exempt: Names,
     /// What the user is asked.
     pub prompt: DuoPrompt,
     /// The fixed text of the generic prompt.
     pub prompt_text: Line,
     /// Roots to trust instead of the built-in ones.
-    pub ca_file: Option<PathBuf>,
-    /// The proxy.
-    pub http_proxy: Option<String>,
+    pub ca_file: Option<CaFile>,
+    /// The proxy. Never taken from variables such as `HTTPS_PROXY`.
+    pub http_proxy: Option<ProxyAddress>,
     /// The longest that Duo may take, in seconds.
     pub timeout: Bounded<1, 600>,
     /// The API's port.
@@ -248,6 +257,8 @@ impl Default for Duo {
             skey_file: None,
             failmode: Failmode::Secure,
             autopush: false,
+            verified_push: false,
+            exempt: Names::default(),
             prompt: DuoPrompt::Full,
             prompt_text: Line::new("Duo passcode or second factor"),
             ca_file: None,
@@ -255,6 +266,25 @@ impl Default for Duo {
             timeout: Bounded::new::<60>(),
             port: Bounded::new::<443>(),
         }
+    }
+}
+
+impl Duo {
+    /// What is not set, and must be before Duo can be asked: a sentence that names the key.
+    #[must_use]
+    pub fn missing(&self) -> Option<&'static str> {
+        if self.host.is_none() {
+            return Some("[duo] host is not set, and Duo cannot be asked without it");
+        }
+        if self.ikey.is_none() {
+            return Some("[duo] ikey is not set, and Duo cannot be asked without it");
+        }
+        if self.skey.is_none() && self.skey_file.is_none() {
+            return Some(
+                "neither [duo] skey_file nor skey is set, and Duo cannot be asked without the secret key",
+            );
+        }
+        None
     }
 }
 

@@ -1,7 +1,9 @@
 //! Types of values, each of which checks itself when it is read.
 
+use crate::name::UserName;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A whole number from `MIN` to `MAX`.
@@ -121,5 +123,62 @@ impl TryFrom<String> for ServiceName {
                 .to_owned());
         }
         Ok(Self(name))
+    }
+}
+
+/// Names of users: a list of texts, or one text with commas between them, which is what the environment can carry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(BTreeSet<UserName>);
+
+impl Names {
+    /// Whether `name` is among them, letter by letter.
+    #[must_use]
+    pub fn contains(&self, name: &UserName) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn parse<'a, E: de::Error>(names: impl Iterator<Item = &'a str>) -> Result<Self, E> {
+        let name = |text: &str| {
+            text.parse()
+                .map_err(|error| E::custom(format_args!("{:?}: {error}", crate::printable::text(text))))
+        };
+        names.map(name).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrText;
+
+        impl<'de> Visitor<'de> for ListOrText {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of user names")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text.trim().is_empty() {
+                    return Ok(Names::default());
+                }
+                Names::parse(text.split(',').map(str::trim))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element::<String>()? {
+                    names.push(name);
+                }
+                Names::parse(names.iter().map(String::as_str))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrText)
     }
 }

@@ -65,7 +65,7 @@ fn settings_that_are_wrong_stop_every_command_with_their_place() {
         ),
         ("[totp]\n\nwindov = 1\n", ":3: [totp] windov: unknown field"),
         ("[totp\n", ":1: "),
-        ("[auth]\nfactor = 'duo'\n", "no Duo yet"),
+        ("[auth]\nfactor = 'duo'\n", "[duo] host is not set"),
     ] {
         let config = settings_file(&site, "wrong.toml", content);
         for arguments in [&["list"][..], &["enroll", "bob"], &["show", "alice"], &["delete", "alice"]] {

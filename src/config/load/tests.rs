@@ -1,12 +1,12 @@
 use super::*;
-use crate::config::{Challenge, DuoPrompt, Failmode, Identity, Unenrolled};
+use crate::config::{CaFile, Challenge, DuoPrompt, Failmode, Identity, Unenrolled};
 use crate::secret::ExposeSecret;
 use proptest::prelude::*;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 
-/// A settings file in a directory of its own, readable by all and writable by nobody else.
+/// A settings file in a directory of its own, which nobody else can read or write.
 struct SettingsFile {
     directory: tempfile::TempDir,
     path: PathBuf,
@@ -17,7 +17,7 @@ impl SettingsFile {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.toml");
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o644).open(&path).unwrap();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(&path).unwrap();
         std::io::Write::write_all(&mut file, content.as_ref()).unwrap();
         Self { directory, path }
     }
@@ -74,6 +74,7 @@ const KEYS: &[Key] = &[
     Key { section: "auth", name: "challenge", variable: "authChallenge", in_file: "'off'", in_environment: "off", shown: |s| format!("{:?}", s.auth.challenge), default: "Auto", changed: "Off" },
     Key { section: "auth", name: "appended", variable: "authAppended", in_file: "'digits'", in_environment: "digits", shown: |s| format!("{:?}", s.auth.appended), default: "Off", changed: "Digits" },
     Key { section: "auth", name: "unenrolled", variable: "authUnenrolled", in_file: "'allow'", in_environment: "allow", shown: |s| format!("{:?}", s.auth.unenrolled), default: "Deny", changed: "Allow" },
+    Key { section: "auth", name: "exempt", variable: "authExempt", in_file: "['123', 'x']", in_environment: "x,123", shown: |s| format!("{:?}", s.auth.exempt), default: "Names({})", changed: "Names({UserName(\"123\"), UserName(\"x\")})" },
     Key { section: "auth", name: "stall_budget_ms", variable: "authStallBudgetMs", in_file: "0", in_environment: "0", shown: |s| s.auth.stall_budget_ms.get().to_string(), default: "100", changed: "0" },
     Key { section: "pam", name: "service", variable: "pamService", in_file: "'vpn-2'", in_environment: "vpn-2", shown: |s| s.pam.service.as_str().to_owned(), default: "openvpn", changed: "vpn-2" },
     Key { section: "totp", name: "token_db_path", variable: "totpTokenDbPath", in_file: "'/srv/tokens'", in_environment: "/srv/tokens", shown: |s| s.totp.token_db_path.display().to_string(), default: "/var/lib/openvpn-totp/token_index.sqlite3", changed: "/srv/tokens" },
@@ -84,16 +85,18 @@ const KEYS: &[Key] = &[
     Key { section: "worker", name: "max", variable: "workerMax", in_file: "8", in_environment: "8", shown: |s| s.worker.max.get().to_string(), default: "4", changed: "8" },
     Key { section: "lockout", name: "max_failures", variable: "lockoutMaxFailures", in_file: "3", in_environment: "3", shown: |s| s.lockout.max_failures.get().to_string(), default: "5", changed: "3" },
     Key { section: "lockout", name: "seconds", variable: "lockoutSeconds", in_file: "20", in_environment: "20", shown: |s| s.lockout.seconds.get().to_string(), default: "300", changed: "20" },
-    Key { section: "duo", name: "host", variable: "duoHost", in_file: "'api'", in_environment: "api", shown: |s| format!("{:?}", s.duo.host), default: "None", changed: "Some(\"api\")" },
-    Key { section: "duo", name: "ikey", variable: "duoIkey", in_file: "'DI'", in_environment: "DI", shown: |s| format!("{:?}", s.duo.ikey), default: "None", changed: "Some(\"DI\")" },
+    Key { section: "duo", name: "host", variable: "duoHost", in_file: "'api'", in_environment: "api", shown: |s| format!("{:?}", s.duo.host), default: "None", changed: "Some(HostName(\"api\"))" },
+    Key { section: "duo", name: "ikey", variable: "duoIkey", in_file: "'DI'", in_environment: "DI", shown: |s| format!("{:?}", s.duo.ikey), default: "None", changed: "Some(IntegrationKey(\"DI\"))" },
     Key { section: "duo", name: "skey", variable: "duoSkey", in_file: "'sss'", in_environment: "sss", shown: |s| format!("{:?}", s.duo.skey.as_ref().map(ExposeSecret::expose_secret)), default: "None", changed: "Some(\"sss\")" },
     Key { section: "duo", name: "skey_file", variable: "duoSkeyFile", in_file: "'/k'", in_environment: "/k", shown: |s| format!("{:?}", s.duo.skey_file), default: "None", changed: "Some(\"/k\")" },
     Key { section: "duo", name: "failmode", variable: "duoFailmode", in_file: "'safe'", in_environment: "safe", shown: |s| format!("{:?}", s.duo.failmode), default: "Secure", changed: "Safe" },
     Key { section: "duo", name: "autopush", variable: "duoAutopush", in_file: "true", in_environment: "true", shown: |s| s.duo.autopush.to_string(), default: "false", changed: "true" },
+    Key { section: "duo", name: "verified_push", variable: "duoVerifiedPush", in_file: "true", in_environment: "true", shown: |s| s.duo.verified_push.to_string(), default: "false", changed: "true" },
+    Key { section: "duo", name: "exempt", variable: "duoExempt", in_file: "['a b', 'c']", in_environment: "c, a b", shown: |s| format!("{:?}", s.duo.exempt), default: "Names({})", changed: "Names({UserName(\"a b\"), UserName(\"c\")})" },
     Key { section: "duo", name: "prompt", variable: "duoPrompt", in_file: "'generic'", in_environment: "generic", shown: |s| format!("{:?}", s.duo.prompt), default: "Full", changed: "Generic" },
     Key { section: "duo", name: "prompt_text", variable: "duoPromptText", in_file: "'Duo?'", in_environment: "Duo?", shown: |s| s.duo.prompt_text.as_str().to_owned(), default: "Duo passcode or second factor", changed: "Duo?" },
-    Key { section: "duo", name: "ca_file", variable: "duoCaFile", in_file: "'/ca'", in_environment: "/ca", shown: |s| format!("{:?}", s.duo.ca_file), default: "None", changed: "Some(\"/ca\")" },
-    Key { section: "duo", name: "http_proxy", variable: "duoHttpProxy", in_file: "'http://p:1'", in_environment: "http://p:1", shown: |s| format!("{:?}", s.duo.http_proxy), default: "None", changed: "Some(\"http://p:1\")" },
+    Key { section: "duo", name: "ca_file", variable: "duoCaFile", in_file: "'/ca'", in_environment: "/ca", shown: |s| format!("{:?}", s.duo.ca_file), default: "None", changed: "Some(File(\"/ca\"))" },
+    Key { section: "duo", name: "http_proxy", variable: "duoHttpProxy", in_file: "'http://p:1'", in_environment: "http://p:1", shown: |s| format!("{:?}", s.duo.http_proxy), default: "None", changed: "Some(ProxyAddress(\"http://p:1\"))" },
     Key { section: "duo", name: "timeout", variable: "duoTimeout", in_file: "30", in_environment: "30", shown: |s| s.duo.timeout.get().to_string(), default: "60", changed: "30" },
     Key { section: "duo", name: "port", variable: "duoPort", in_file: "8443", in_environment: "8443", shown: |s| s.duo.port.get().to_string(), default: "443", changed: "8443" },
 ];
@@ -223,13 +226,13 @@ fn texts_that_look_like_numbers_or_truths_are_texts_where_texts_are_wanted() {
             ("totpIssuerName", value),
             ("totpTokenDbPath", value),
             ("duoSkey", value),
-            ("duoHost", value),
+            ("duoPromptText", value),
         ])
         .unwrap();
         assert_eq!(settings.totp.issuer_name.as_str(), value);
         assert_eq!(settings.totp.token_db_path, Path::new(value));
         assert_eq!(settings.duo.skey.unwrap().expose_secret(), value);
-        assert_eq!(settings.duo.host.as_deref(), Some(value));
+        assert_eq!(settings.duo.prompt_text.as_str(), value);
     }
     assert_eq!(in_environment(&[("pamService", "123")]).unwrap().pam.service.as_str(), "123");
 }
@@ -488,11 +491,159 @@ fn a_file_that_is_too_large_is_refused_and_not_cut() {
 }
 
 #[test]
-fn a_factor_that_this_version_does_not_have_is_refused_with_these_words() {
-    for settings in [in_file("[auth]\nfactor = 'duo'\n"), in_environment(&[("authFactor", "duo")])] {
-        let text = settings.unwrap_err().to_string();
-        assert!(text.contains("[auth] factor") && text.contains("no Duo"), "{text}");
+fn duo_as_the_factor_needs_to_be_reachable() {
+    let complete =
+        [("authFactor", "duo"), ("duoHost", "api-1.example"), ("duoIkey", "DI"), ("duoSkeyFile", "/k")];
+    assert!(in_environment(&complete).is_ok());
+    let with_key = [complete[0], complete[1], complete[2], ("duoSkey", "k")];
+    assert!(in_environment(&with_key).is_ok());
+    for (left_out, named) in [(1, "[duo] host"), (2, "[duo] ikey"), (3, "[duo] skey_file")] {
+        let mut variables = complete.to_vec();
+        variables.remove(left_out);
+        let text = in_environment(&variables).unwrap_err().to_string();
+        assert!(text.contains(&format!("{named} ")) && text.contains("set"), "{text}");
+        variables.remove(0);
+        assert!(in_environment(&variables).is_ok(), "it need not be, while another factor is used");
     }
+}
+
+#[test]
+fn a_secret_key_stands_only_in_a_file_that_nobody_else_can_read() {
+    let file = SettingsFile::new("[totp]\nwindow = 2\n[duo]\nport = 1\nskey = 'topsecret'\n");
+    for (mode, accepted) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o644, false)] {
+        file.chmod(mode);
+        assert_eq!(file.load().is_ok(), accepted, "{mode:o}");
+        if !accepted {
+            let complaint = file.complaint();
+            assert!(complaint.starts_with("5: [duo] skey: "), "{complaint}");
+            assert!(complaint.contains(&format!("chmod go-rwx {}", file.path.display())), "{complaint}");
+            assert!(!complaint.contains("topsecret"), "{complaint}");
+        }
+    }
+    // Nothing secret is in a path, nor in a file that leaves the key to the environment.
+    let file = SettingsFile::new("[duo]\nikey = 'DI'\n");
+    file.chmod(0o644);
+    assert!(load(&file.sources(&[("duoSkey", "topsecret")])).is_ok());
+    let file = SettingsFile::new("[duo]\nskey_file = '/k'\n");
+    file.chmod(0o644);
+    assert!(file.load().is_ok());
+}
+
+#[test]
+fn the_api_host_is_a_name_alone() {
+    let host = |name: &str| in_file(&format!("[duo]\nhost = '{name}'\n")).map(|s| s.duo.host.unwrap());
+    for (name, known) in [
+        ("api-12345678.duosecurity.com", "api-12345678.duosecurity.com"),
+        ("API-12345678.DuoSecurity.com", "api-12345678.duosecurity.com"),
+        ("localhost", "localhost"),
+        ("127.0.0.1", "127.0.0.1"),
+        (&["a"; 127].join("."), &["a"; 127].join(".")),
+    ] {
+        assert_eq!(host(name).unwrap().as_str(), known);
+    }
+    let long = ["a"; 128].join(".");
+    for (name, why) in [
+        ("https://api-1.example", "the host name alone"),
+        ("api-1.example/", "the host name alone"),
+        ("api-1.example:443", "the host name alone"),
+        ("a@b", "the host name alone"),
+        ("::1", "the host name alone"),
+        ("", "not a host name"),
+        (".", "not a host name"),
+        ("a..b", "not a host name"),
+        ("a.b.", "not a host name"),
+        ("-a.b", "not a host name"),
+        ("a b", "not a host name"),
+        ("a?b", "not a host name"),
+        ("a_b", "not a host name"),
+        ("j\u{f6}rg.example", "not a host name"),
+        ("127.1", "not a host name"),
+        ("256.0.0.1", "not a host name"),
+        (&long, "not a host name"),
+    ] {
+        let text = host(name).unwrap_err().to_string();
+        assert!(text.contains("[duo] host: ") && text.contains(why), "{name}: {text}");
+    }
+}
+
+#[test]
+fn an_integration_key_has_no_colon_and_nothing_that_cannot_be_seen() {
+    let key = |value: &str| in_file(&format!("[duo]\nikey = {value}\n"));
+    assert_eq!(key("'DIWJ8X6AEYOR5OMC6TQ1'").unwrap().duo.ikey.unwrap().as_str(), "DIWJ8X6AEYOR5OMC6TQ1");
+    for value in ["''", "'DI:x'", "'DI x'", "\"DI\\n\"", "'D\u{cf}'", &format!("'{}'", "D".repeat(129))] {
+        let text = key(value).unwrap_err().to_string();
+        assert!(text.contains("[duo] ikey: not an integration key"), "{value}: {text}");
+    }
+}
+
+#[test]
+fn a_proxy_is_an_address_with_http_and_a_port() {
+    let proxy = |value: &str| in_file(&format!("[duo]\nhttp_proxy = '{value}'\n"));
+    for (value, known) in [
+        ("http://proxy.example:3128", "http://proxy.example:3128"),
+        ("http://proxy.example:3128/", "http://proxy.example:3128"),
+        ("http://192.0.2.1:80", "http://192.0.2.1:80"),
+        ("http://[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+    ] {
+        assert_eq!(proxy(value).unwrap().duo.http_proxy.unwrap().as_str(), known);
+    }
+    for value in [
+        "",
+        "proxy.example:3128",
+        "proxy.example",
+        "http://proxy.example",
+        "http://proxy.example:0",
+        "http://proxy.example:65536",
+        "http://proxy.example:+80",
+        "http://proxy.example:80/x",
+        "http://:80",
+        "http://[proxy]:80",
+        "https://proxy.example:3128",
+        "socks5://proxy.example:1080",
+        "http://name:topsecret@proxy.example:3128",
+        "http://a b:80",
+    ] {
+        let text = proxy(value).unwrap_err().to_string();
+        assert!(text.contains("[duo] http_proxy: ") && text.contains("http://HOST:PORT"), "{value}: {text}");
+        assert!(!text.contains("topsecret"), "{text}");
+    }
+}
+
+#[test]
+fn authorities_are_a_file_or_the_machines() {
+    let authorities = |value: &str| in_file(&format!("[duo]\nca_file = '{value}'\n")).unwrap().duo.ca_file;
+    assert_eq!(authorities("system"), Some(CaFile::System));
+    assert_eq!(authorities("/system"), Some(CaFile::File("/system".into())));
+    assert_eq!(authorities("System"), Some(CaFile::File("System".into())));
+}
+
+#[test]
+fn names_of_users_are_a_list_or_a_text_with_commas() {
+    let name = |text: &str| text.parse::<crate::name::UserName>().unwrap();
+    let exempt = in_environment(&[("duoExempt", "alice, bob"), ("authExempt", "")]).unwrap();
+    assert!(exempt.duo.exempt.contains(&name("alice")) && exempt.duo.exempt.contains(&name("bob")));
+    assert!(!exempt.duo.exempt.contains(&name("Alice")) && !exempt.duo.exempt.contains(&name("alice, bob")));
+    assert!(exempt.auth.exempt.is_empty());
+    // A name with a comma can be written in the file only.
+    let exempt = in_file("[duo]\nexempt = ['alice, bob']\n").unwrap().duo.exempt;
+    assert!(exempt.contains(&name("alice, bob")) && !exempt.contains(&name("alice")));
+    for (value, why) in [
+        ("['alice', '']", "the user's name is empty"),
+        ("'alice,,bob'", "the user's name is empty"),
+        ("['a', \"b\\n\"]", "control character"),
+        ("['a', 1]", "expected a string"),
+        ("1", "expected a list of user names"),
+        ("true", "expected a list of user names"),
+        ("{ a = 1 }", "expected a list of user names"),
+    ] {
+        let complaint = SettingsFile::new(format!("[auth]\nexempt = {value}\n")).complaint();
+        assert!(
+            complaint.starts_with("2: [auth] exempt: ") && complaint.contains(why),
+            "{value}: {complaint}"
+        );
+        assert!(!complaint.chars().any(char::is_control), "{complaint:?}");
+    }
+    assert!(in_environment(&[("duoExempt", "alice,")]).is_err());
 }
 
 #[test]
@@ -502,6 +653,8 @@ fn settings_that_exclude_each_other_are_refused() {
     let file = SettingsFile::new("[duo]\nskey_file = '/etc/k'\n");
     let mixed = load(&file.sources(&[("duoSkey", "topsecret")])).unwrap_err().to_string();
     assert!(mixed.contains("skey and skey_file") && !mixed.contains("topsecret"), "{mixed}");
+    let pushes = in_file("[duo]\nverified_push = true\nautopush = true\n").unwrap_err().to_string();
+    assert!(pushes.contains("[duo] verified_push and autopush"), "{pushes}");
     for form in ["comma", "digits"] {
         let text = in_file(&format!("[auth]\nprimary = 'none'\nappended = '{form}'\n")).unwrap_err();
         assert!(text.to_string().contains("nothing to append to"), "{text}");

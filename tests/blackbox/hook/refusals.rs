@@ -36,7 +36,7 @@ fn settings_that_cannot_be_used_reject_every_login_and_say_why() {
             "unknown.toml:2: [totp] windov: unknown field",
         ),
         (write("open.toml", "", 0o666), "chmod go-w "),
-        (write("duo.toml", "[auth]\nfactor = 'duo'\n", 0o644), "no Duo yet"),
+        (write("duo.toml", "[auth]\nfactor = 'duo'\n", 0o644), "[duo] host is not set"),
         (write("large.toml", &"#".repeat(70_000), 0o644), "longer than 65536 bytes"),
     ] {
         for password in [code.as_str(), ""] {
