@@ -3,6 +3,17 @@
 //! The decision speaks to Duo through [`Api`]; the client behind it is HTTPS. Nothing but this folder knows how Duo is
 //! reached. Source: Duo's Auth API, version 2.
 
+mod answer;
+mod client;
+mod rate_limit;
+mod request;
+mod secret_key;
+mod signing;
+mod transport;
+mod trust;
+
+pub use client::Client;
+
 use crate::name::UserName;
 use crate::secret::SecretBytes;
 use serde::{Deserialize, Serialize};
