@@ -3,11 +3,13 @@
 
 use super::signing::Method;
 use super::{DuoError, trust};
+use crate::clock::rfc3339;
 use crate::config;
 use rustls::CertificateError;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -106,8 +108,11 @@ impl Transport {
             Err(RecvTimeoutError::Timeout) => {
                 // Ends whatever is still open; the next request starts afresh.
                 self.agent.replace(self.config.new_agent()).shutdown();
-                let text = format!("{}: no answer within {:.1} s", self.place, time.as_secs_f64());
-                Err(DuoError::Unreachable(text))
+                let (place, way) = (&self.place, self.way());
+                Err(DuoError::Unreachable(format!(
+                    "{place}: no answer within {:.1} s{way}",
+                    time.as_secs_f64()
+                )))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(DuoError::Settings(format!("{}: the request ended without a word", self.place)))
@@ -120,7 +125,12 @@ impl Transport {
             let cause = describe_certificate(cause);
             return DuoError::Certificate(format!("{}: {cause}", self.place));
         }
-        DuoError::Unreachable(format!("{}: {}", self.place, describe(error, self.config.proxy())))
+        DuoError::Unreachable(format!("{}: {}{}", self.place, describe(error), self.way()))
+    }
+
+    /// The end of an error, where a proxy may be to blame.
+    fn way(&self) -> &'static str {
+        if self.config.proxy().is_some() { ", by way of [duo] http_proxy" } else { "" }
     }
 }
 
@@ -182,33 +192,41 @@ fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
 }
 
 fn describe_certificate(cause: &CertificateError) -> String {
-    let hint = match cause {
+    let clock = "or this machine's clock is wrong";
+    match cause {
         CertificateError::UnknownIssuer => {
             "none of the authorities that are trusted for Duo has signed it; [duo] ca_file can name others"
+                .to_owned()
         }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "check [duo] host"
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            // `DnsName("a.example")`
+            let names = presented.iter().map(|name| {
+                name.split_once('(').map_or(&**name, |(_, name)| name.trim_end_matches(')').trim_matches('"'))
+            });
+            let names = printable(&names.collect::<Vec<_>>().join(" "));
+            format!("it is for another name ({names}): check [duo] host")
         }
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => "or this machine's clock is wrong",
-        _ => return printable(cause),
-    };
-    format!("{}: {hint}", printable(cause))
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("it expired at {}, {clock}", rfc3339(not_after.as_secs()))
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("it is not valid before {}, {clock}", rfc3339(not_before.as_secs()))
+        }
+        other => printable(other),
+    }
 }
 
-fn describe(error: &ureq::Error, proxy: Option<&Proxy>) -> String {
+fn describe(error: &ureq::Error) -> String {
     if let Some(tls) = tls_error(error) {
         return format!("TLS failed: {}", printable(tls));
     }
     match error {
         ureq::Error::BodyExceedsLimit(_) => format!("the answer is longer than {MAX_BODY} bytes"),
         ureq::Error::ConnectProxyFailed(cause) => {
-            format!("the proxy does not connect ({}): check [duo] http_proxy", printable(cause))
+            format!("the proxy does not connect ({})", printable(cause))
         }
-        ureq::Error::Io(cause) if proxy.is_some() => {
-            format!("{}, through the proxy of [duo] http_proxy", printable(cause))
+        ureq::Error::Io(cause) if cause.kind() == ErrorKind::UnexpectedEof => {
+            "the connection was closed before the answer was complete".to_owned()
         }
         ureq::Error::Io(cause) => printable(cause),
         other => printable(other),
@@ -220,3 +238,6 @@ fn printable(cause: &impl std::fmt::Display) -> String {
     let text: String = cause.to_string().chars().take(MAX_CAUSE).collect();
     crate::printable::text(&text)
 }
+
+#[cfg(test)]
+mod tests;

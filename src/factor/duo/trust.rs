@@ -13,7 +13,7 @@ use std::path::Path;
 const PINNED: &[u8] = include_bytes!("roots.pem");
 
 /// The longest file of certificates, in bytes. Those of distributions have about 250 KB.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Where distributions keep the machine's list: Debian and Alpine, Fedora and its kin, SUSE, older ones and others.
 const SYSTEM: [&str; 4] = [
