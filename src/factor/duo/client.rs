@@ -17,6 +17,10 @@ use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// What Duo must have had to answer before it counts as out of reach, where `[duo] timeout` is no shorter. Who answers
+/// a question at the very end of a login leaves Duo less than that, and must not get `failmode` to decide by it.
+const FAIR: Duration = Duration::from_secs(10);
+
 /// Duo, over HTTPS. One connection serves one request after the other.
 pub struct Client {
     host: String,
@@ -101,8 +105,11 @@ impl Client {
     ) -> Result<Value, DuoError> {
         let limit = self.limit();
         let mut attempt = 0;
+        // Once Duo has answered it is not out of reach, whatever becomes of the next attempt.
+        let mut refusal = None;
         loop {
-            let reply = self.send(self.sign(method, path, parameters), limit)?;
+            let sent = self.send(self.sign(method, path, parameters), limit);
+            let reply = sent.map_err(|error| refusal.take().unwrap_or(error))?;
             let trouble = match self.open(path, &reply) {
                 Ok(response) => return Ok(response),
                 Err(trouble) => trouble,
@@ -111,10 +118,12 @@ impl Client {
                 self.wait(attempt, &reply, limit, path)?;
                 attempt += 1;
             } else if trouble.fault.is_about_the_clock() && self.clock_difference.get().is_none() {
-                self.learn_the_time(limit)?;
+                let Ok(theirs) = self.ping_until(limit) else { return Err(trouble.error) };
+                self.put_the_clock_right(theirs);
             } else {
                 return Err(trouble.error);
             }
+            refusal = Some(trouble.error);
         }
     }
 
@@ -127,12 +136,18 @@ impl Client {
     }
 
     fn send(&self, call: Call, limit: Deadline) -> Result<Reply, DuoError> {
+        let fair = self.deadline.left() >= FAIR.min(self.patience);
         let left = limit.left();
-        if left.is_zero() {
-            let text = format!("{}: no time is left for a request", self.transport.place());
-            return Err(DuoError::Unreachable(text));
-        }
-        self.transport.exchange(call, left)
+        let reply = if left.is_zero() { None } else { self.transport.exchange(call, left)? };
+        reply.ok_or_else(|| {
+            let (place, way) = (self.transport.place(), self.transport.way());
+            let text = format!("{place}: no answer within {:.1} s{way}", left.as_secs_f64());
+            if fair {
+                DuoError::Unreachable(text)
+            } else {
+                DuoError::Refused(format!("{text}, which were all that the login had left"))
+            }
+        })
     }
 
     /// Takes what was asked for out of an answer.
@@ -175,8 +190,7 @@ impl Client {
         SystemClock.now().saturating_add_signed(self.clock_difference.get().unwrap_or(0))
     }
 
-    fn learn_the_time(&self, limit: Deadline) -> Result<(), DuoError> {
-        let theirs = self.ping_until(limit)?;
+    fn put_the_clock_right(&self, theirs: UnixTime) {
         let seconds = difference(theirs, SystemClock.now());
         self.clock_difference.set(Some(seconds));
         Entry::new(Level::Warning, "duo")
@@ -184,7 +198,6 @@ impl Client {
             .pair("clock_difference_seconds", seconds)
             .pair("detail", "this machine's clock differs from Duo's: set it")
             .write();
-        Ok(())
     }
 }
 

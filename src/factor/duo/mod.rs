@@ -213,7 +213,8 @@ pub enum DuoError {
     /// The certificate is not Duo's.
     #[error("Duo's certificate is wrong: {0}")]
     Certificate(String),
-    /// Duo did answer, and refuses: 4xx.
+    /// Duo did answer, and refuses: 4xx, a redirect, an answer that is not understood. Also when the login had too little
+    /// time left for Duo to answer: that says nothing of Duo.
     #[error("Duo refuses the request: {0}")]
     Refused(String),
     /// The settings cannot be used: no host, keys that cannot be read.

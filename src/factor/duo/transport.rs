@@ -82,8 +82,8 @@ impl Transport {
         &self.place
     }
 
-    /// Makes a request and takes its whole answer, within `time`.
-    pub(super) fn exchange(&self, call: Call, time: Duration) -> Result<Reply, DuoError> {
+    /// Makes a request and takes its whole answer; nothing where that takes longer than `time`.
+    pub(super) fn exchange(&self, call: Call, time: Duration) -> Result<Option<Reply>, DuoError> {
         let mut url = format!("https://{}{}", self.place, call.path);
         if call.method == Method::Get && !call.parameters.is_empty() {
             url.push('?');
@@ -104,15 +104,11 @@ impl Transport {
             ))
         })?;
         match waiting.recv_timeout(time) {
-            Ok(result) => result.map_err(|error| self.explain(&error)),
+            Ok(result) => result.map(Some).map_err(|error| self.explain(&error)),
             Err(RecvTimeoutError::Timeout) => {
                 // Ends whatever is still open; the next request starts afresh.
                 self.agent.replace(self.config.new_agent()).shutdown();
-                let (place, way) = (&self.place, self.way());
-                Err(DuoError::Unreachable(format!(
-                    "{place}: no answer within {:.1} s{way}",
-                    time.as_secs_f64()
-                )))
+                Ok(None)
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(DuoError::Settings(format!("{}: the request ended without a word", self.place)))
@@ -129,7 +125,7 @@ impl Transport {
     }
 
     /// The end of an error, where a proxy may be to blame.
-    fn way(&self) -> &'static str {
+    pub(super) fn way(&self) -> &'static str {
         if self.config.proxy().is_some() { ", by way of [duo] http_proxy" } else { "" }
     }
 }

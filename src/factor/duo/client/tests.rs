@@ -64,18 +64,41 @@ fn an_error_names_host_and_port_and_path_and_shows_no_key() {
 }
 
 #[test]
-fn without_time_nothing_is_asked() {
+fn without_time_nothing_is_asked_and_duo_is_not_out_of_reach() {
     let client = Client::new(&settings(), Deadline::after(Duration::ZERO)).unwrap();
     let user = "alice".parse().unwrap();
     let request = PreauthRequest { user: &user, address: None, verified_push: false };
     for error in
         [client.preauth(&request).unwrap_err(), client.ping().unwrap_err(), client.check().unwrap_err()]
     {
-        assert_eq!(
-            error,
-            DuoError::Unreachable("api-1.example:443: no time is left for a request".to_owned())
-        );
+        let text = "api-1.example:443: no answer within 0.0 s, which were all that the login had left";
+        assert_eq!(error, DuoError::Refused(text.to_owned()));
     }
+}
+
+#[test]
+fn duo_is_out_of_reach_only_when_it_had_a_fair_time_to_answer() {
+    // Takes connections and says nothing.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ping = |timeout: u64, left: Duration| {
+        let numbers: Duo = toml::from_str(&format!("port = {port}\ntimeout = {timeout}")).unwrap();
+        let settings = Duo {
+            host: Some("127.0.0.1".to_owned().try_into().unwrap()),
+            port: numbers.port,
+            timeout: numbers.timeout,
+            ..settings()
+        };
+        Client::new(&settings, Deadline::after(left)).unwrap().ping().unwrap_err()
+    };
+    let text = format!("127.0.0.1:{port}: no answer within 1.0 s");
+    assert_eq!(ping(1, Duration::from_secs(60)), DuoError::Unreachable(text));
+    // Who answers a question at the last moment.
+    let late = ping(60, Duration::from_millis(200));
+    assert!(
+        matches!(&late, DuoError::Refused(text) if text.contains("all that the login had left")),
+        "{late:?}"
+    );
 }
 
 #[test]

@@ -39,13 +39,14 @@ fn drip(mut stream: TcpStream, text: &[u8]) {
     }
 }
 
-/// Makes a request that must fail as unreachable, and says how.
-fn unreachable(settings: &Duo) -> String {
+/// Makes a request that must fail as unreachable, and says how; nothing where the time was over.
+fn unreachable(settings: &Duo) -> Option<String> {
     let watch = Stopwatch::start();
-    let error = transport(settings).exchange(ping(), TIME).unwrap_err();
+    let result = transport(settings).exchange(ping(), TIME);
     assert!(watch.milliseconds() < 1_500, "{} ms", watch.milliseconds());
-    match error {
-        DuoError::Unreachable(text) => text,
+    match result {
+        Ok(None) => None,
+        Err(DuoError::Unreachable(text)) => Some(text),
         other => panic!("{other:?}"),
     }
 }
@@ -56,16 +57,12 @@ fn a_request_ends_with_its_time_whatever_the_other_side_does() {
         pause(TIME * 20);
         drop(stream);
     });
-    assert_eq!(
-        unreachable(&settings(&format!("port = {silent}"))),
-        format!("127.0.0.1:{silent}: no answer within 0.3 s")
-    );
+    assert_eq!(unreachable(&settings(&format!("port = {silent}"))), None);
     // The beginning of a handshake record of 16 KiB.
     let handshake = listener(|stream| drip(stream, b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"));
-    assert!(unreachable(&settings(&format!("port = {handshake}"))).contains("no answer within 0.3 s"));
+    assert_eq!(unreachable(&settings(&format!("port = {handshake}"))), None);
     let proxy = listener(|stream| drip(stream, b"HTTP/1.1 200 OK\r\nX: "));
-    let text = unreachable(&settings(&format!("http_proxy = 'http://127.0.0.1:{proxy}'")));
-    assert_eq!(text, "127.0.0.1:443: no answer within 0.3 s, by way of [duo] http_proxy");
+    assert_eq!(unreachable(&settings(&format!("http_proxy = 'http://127.0.0.1:{proxy}'"))), None);
 }
 
 #[test]
@@ -76,8 +73,7 @@ fn after_a_request_that_took_too_long_another_one_can_be_made() {
     });
     let transport = transport(&settings(&format!("port = {port}")));
     for _ in 0..2 {
-        let error = transport.exchange(ping(), TIME).unwrap_err();
-        assert!(error.to_string().ends_with("no answer within 0.3 s"), "{error}");
+        assert!(transport.exchange(ping(), TIME).unwrap().is_none());
     }
 }
 
@@ -85,9 +81,9 @@ fn after_a_request_that_took_too_long_another_one_can_be_made() {
 fn whoever_does_not_speak_tls_is_not_duo() {
     let plain =
         listener(|mut stream| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")));
-    let text = unreachable(&settings(&format!("port = {plain}")));
+    let text = unreachable(&settings(&format!("port = {plain}"))).unwrap();
     assert!(text.starts_with(&format!("127.0.0.1:{plain}: TLS failed: ")), "{text}");
-    let text = unreachable(&settings("port = 1"));
+    let text = unreachable(&settings("port = 1")).unwrap();
     assert!(text.contains("refused"), "{text}");
 }
 
@@ -95,7 +91,7 @@ fn whoever_does_not_speak_tls_is_not_duo() {
 fn a_proxy_that_says_no_is_blamed() {
     let port =
         listener(|mut stream| drop(stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")));
-    let text = unreachable(&settings(&format!("http_proxy = 'http://127.0.0.1:{port}'")));
+    let text = unreachable(&settings(&format!("http_proxy = 'http://127.0.0.1:{port}'"))).unwrap();
     assert!(
         text.contains("the proxy does not connect") && text.ends_with("by way of [duo] http_proxy"),
         "{text}"
