@@ -204,14 +204,11 @@ impl Client {
     /// Speaks TLS over a connection that stands, with this patience.
     pub(crate) fn over(mut tcp: TcpStream, duo: &Lookalike, patience: Duration) -> io::Result<Self> {
         tcp.set_read_timeout(Some(patience))?;
-        let authority = duo.host();
-        let (name, _port) = authority.rsplit_once(':').unwrap();
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut tls = ClientConnection::new(config(duo.ca_pem()), name).unwrap();
+        let mut tls = tls(duo);
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
         }
-        Ok(Self { stream: BufReader::new(StreamOwned::new(tls, tcp)), authority })
+        Ok(Self { stream: BufReader::new(StreamOwned::new(tls, tcp)), authority: duo.host() })
     }
 
     /// Sends a request and reads the answer to its end.
@@ -257,6 +254,20 @@ impl Client {
 /// A request over a connection of its own.
 pub(crate) fn ask(duo: &Lookalike, request: &Request) -> Answer {
     Client::connect(duo).ask(request)
+}
+
+/// The first bytes that a client sends.
+pub(crate) fn client_hello(duo: &Lookalike) -> Vec<u8> {
+    let mut hello = Vec::new();
+    tls(duo).write_tls(&mut hello).unwrap();
+    hello
+}
+
+fn tls(duo: &Lookalike) -> ClientConnection {
+    let host = duo.host();
+    let (name, _port) = host.rsplit_once(':').unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    ClientConnection::new(config(duo.ca_pem()), name).unwrap()
 }
 
 pub(crate) fn tcp(port: u16) -> TcpStream {

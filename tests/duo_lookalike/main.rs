@@ -12,4 +12,8 @@ mod client;
 #[path = "../duo/mod.rs"]
 mod duo;
 mod logins;
+mod misbehaviour;
+mod odd;
+mod proxy;
 mod strictness;
+mod tls;
