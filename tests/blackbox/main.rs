@@ -12,6 +12,8 @@
 )]
 
 mod admin;
+#[path = "../duo/mod.rs"]
+mod duo;
 mod hook;
 mod settings;
 mod support;

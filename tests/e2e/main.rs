@@ -10,6 +10,8 @@
 #![allow(clippy::disallowed_methods, reason = "tests have clocks, pauses and an environment of their own")]
 
 mod cases;
+#[path = "../duo/mod.rs"]
+mod duo;
 mod harness;
 
 use std::process::ExitCode;
