@@ -214,8 +214,10 @@ pub(super) fn read_connect(input: &mut impl BufRead) -> Result<String, Option<St
         Unreadable::Malformed(what) => Some(what),
     };
     let line = read_line(input).map_err(fault)?;
-    let asked = line.strip_prefix("CONNECT ").and_then(|rest| rest.strip_suffix(" HTTP/1.1"));
-    let asked = asked.ok_or_else(|| Some(format!("request line {line:?}")))?;
+    // OpenSSL's client says 1.0.
+    let ["CONNECT", asked, "HTTP/1.0" | "HTTP/1.1"] = line.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(Some(format!("request line {line:?}")));
+    };
     while !read_line(input).map_err(fault)?.is_empty() {}
     Ok(asked.to_owned())
 }

@@ -1,8 +1,12 @@
-//! A port on the loopback interface with a thread for each connection; nothing of it outlives it.
+//! A port on a loopback interface with a thread for each connection; nothing of it outlives it.
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,8 +18,30 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Which loopback interface.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Network {
+    /// That of the test.
+    #[default]
+    Here,
+    /// That of the network namespace with this file, `/run/netns/…`; root only.
+    Namespace(PathBuf),
+}
+
+impl Network {
+    /// Moves the calling thread, and those that it starts, there.
+    fn enter(&self) {
+        if let Self::Namespace(file) = self {
+            let file = File::open(file).unwrap();
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        }
+    }
+}
+
 pub(super) struct Listener {
     port: u16,
+    /// The listening socket, as something that can be shut.
+    socket: TcpStream,
     open: Arc<Open>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -37,12 +63,17 @@ struct Sockets {
 
 impl Listener {
     /// Has `serve` called in a thread of its own for each connection.
-    pub(super) fn start(serve: impl Fn(TcpStream, &Arc<Open>) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+    pub(super) fn start(
+        network: Network,
+        serve: impl Fn(TcpStream, &Arc<Open>) + Send + Sync + 'static,
+    ) -> Self {
+        let (bound, listener) = mpsc::channel();
         let open = Arc::new(Open::default());
         let (serve, threads) = (Arc::new(serve), Arc::clone(&open));
         let accepting = std::thread::spawn(move || {
+            network.enter();
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            bound.send(listener.try_clone().unwrap()).unwrap();
             for stream in listener.incoming() {
                 if lock(&threads.sockets).stopped {
                     break;
@@ -52,7 +83,10 @@ impl Listener {
                 threads.spawn(stream, move |stream, open| serve(stream, open));
             }
         });
-        Self { port, open, accepting: Some(accepting) }
+        let listener = listener.recv().expect("the thread says why it could not bind");
+        let port = listener.local_addr().unwrap().port();
+        let socket = TcpStream::from(OwnedFd::from(listener));
+        Self { port, socket, open, accepting: Some(accepting) }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -69,7 +103,8 @@ impl Listener {
                 let _already_gone = socket.shutdown(Shutdown::Both);
             }
         }
-        let _woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        // `accept` fails from here on.
+        let _already_gone = self.socket.shutdown(Shutdown::Both);
         let _ended = accepting.join();
         let sockets = lock(&self.open.sockets);
         let _all_ended = self.open.changed.wait_timeout_while(sockets, PATIENCE, |all| all.running > 0);

@@ -29,6 +29,7 @@ mod transaction;
 
 pub(crate) use certificates::Certificate;
 pub(crate) use http::Response;
+pub(crate) use listener::Network;
 pub(crate) use misbehaviour::{Misbehaviour, RetryAfter, Rule};
 pub(crate) use people::{Device, Phone, Policy, SMARTPHONE, User};
 pub(crate) use proxy::{Proxy, ProxyAnswer};
@@ -54,6 +55,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Options {
     /// The host that its certificate is for: a name or an address.
     pub(crate) name: String,
+    /// The network that it is in.
+    pub(crate) network: Network,
     /// The versions of TLS that it speaks.
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     /// How long a request for a status is held at most.
@@ -68,6 +71,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             name: "localhost".to_owned(),
+            network: Network::Here,
             versions: rustls::ALL_VERSIONS,
             hold: Duration::from_secs(10),
             unknown_users: Policy::Enroll("https://enrol.invalid/portal".to_owned()),
@@ -100,7 +104,7 @@ impl Lookalike {
             port: OnceLock::new(),
         });
         let shared = Arc::clone(&server);
-        let listener = Listener::start(move |stream, _| shared.serve(stream));
+        let listener = Listener::start(options.network, move |stream, _| shared.serve(stream));
         server.port.set(listener.port()).expect("set once");
         Self { server, listener, directory }
     }

@@ -1,7 +1,7 @@
 //! A proxy that is asked to CONNECT, and can refuse.
 
 use super::http::{self, Response};
-use super::listener::{Listener, Open, lock};
+use super::listener::{Listener, Network, Open, lock};
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -33,10 +33,15 @@ struct Shared {
 
 impl Proxy {
     pub(crate) fn start(answer: ProxyAnswer) -> Self {
+        Self::start_in(Network::Here, answer)
+    }
+
+    /// In a network, which is also where it connects.
+    pub(crate) fn start_in(network: Network, answer: ProxyAnswer) -> Self {
         let (asked, faults) = (Mutex::default(), Mutex::default());
         let shared = Arc::new(Shared { answer: Mutex::new(answer), asked, faults });
         let serving = Arc::clone(&shared);
-        let listener = Listener::start(move |stream, open| {
+        let listener = Listener::start(network, move |stream, open| {
             let _gone = serving.serve(stream, open);
         });
         Self { listener, shared }

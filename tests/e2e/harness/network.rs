@@ -1,6 +1,7 @@
 //! Network namespaces: one for each server, one for each client, joined by a veth pair.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -46,6 +47,11 @@ impl ServerNetwork {
         );
         sandbox::run("sh", ["-c", &script]);
         ClientNetwork { name: client, number }
+    }
+
+    /// The namespace, for a thread that is to move into it.
+    pub(crate) fn file(&self) -> PathBuf {
+        PathBuf::from("/run/netns").join(&self.name)
     }
 
     /// A command that runs `program` in this namespace.
