@@ -1,7 +1,7 @@
 //! The command line: clap types, nothing else.
 
 use crate::hook::Errand;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// A second factor for OpenVPN: PAM first, then a code.
@@ -25,6 +25,8 @@ Examples:
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
+  openvpn-2fa set alice --factor duo        Duo for this user, whatever the settings say
+  openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
 In server.conf:
   script-security 2
@@ -59,6 +61,11 @@ pub enum Command {
     Show(Show),
     /// Remove a user's enrolment, and any question that still waits for an answer
     Delete(Delete),
+    /// Change which second factor a user has
+    Set(Set),
+    /// Try out what a login depends on
+    #[command(subcommand)]
+    Check(Check),
     /// The process that runs PAM for a worker: a request on standard input, the reply on standard output
     #[command(hide = true)]
     PrimaryCheck,
@@ -95,6 +102,44 @@ pub struct Show {
 pub struct Delete {
     /// The user
     pub user: String,
+}
+
+/// `set`
+#[derive(Debug, Args)]
+pub struct Set {
+    /// The user; one who is not enrolled gets a record
+    pub user: String,
+    /// The second factor: totp, duo, or default (as in the settings)
+    #[arg(long, value_name = "FACTOR")]
+    pub factor: FactorChoice,
+}
+
+/// A user's second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FactorChoice {
+    /// Codes of an authenticator app
+    Totp,
+    /// Duo
+    Duo,
+    /// As in the settings
+    Default,
+}
+
+/// `check`
+#[derive(Debug, Subcommand)]
+pub enum Check {
+    /// Reach Duo, and try the keys; with a user, see what Duo says of them
+    Duo(CheckDuo),
+}
+
+/// `check duo`
+#[derive(Debug, Args)]
+pub struct CheckDuo {
+    /// The user to look up; nothing is sent to their telephone
+    pub user: Option<String>,
+    /// Send the user a push, and wait for the answer
+    #[arg(long, requires = "user")]
+    pub push: bool,
 }
 
 /// What may stand in OpenVPN's hook lines: options, then the file that OpenVPN appends.

@@ -12,6 +12,9 @@ pub type UnixTime = u64;
 pub trait Clock {
     /// The time of day, in whole seconds since the epoch; 0 for a clock before it.
     fn now(&self) -> UnixTime;
+
+    /// Waits before something is looked at again.
+    fn pause(&self, time: Duration);
 }
 
 /// The machine's clock.
@@ -21,6 +24,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
         since_epoch().as_secs()
+    }
+
+    fn pause(&self, time: Duration) {
+        pause(time);
     }
 }
 

@@ -12,20 +12,21 @@
 //! | [`openvpn`] | OpenVPN's contract: parsers of what it hands over, texts of challenges, control files |
 //! | [`auth`] | the decision, over traits; lockout; proofs. Knows nothing of OpenVPN, files, PAM or SQL |
 //! | [`hook`] | the front that OpenVPN waits for and the worker behind it: they drive the decision |
-//! | [`factor`] | TOTP |
+//! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL |
 //! | [`admin`] | the administrator's commands, one file each |
 //! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!
 //! `hook` and `admin` know all others; `auth` knows `config`, `factor` and leaves; `primary` and `store` implement
-//! `auth`'s traits; `openvpn` and the leaves know leaves only.
+//! `auth`'s traits, [`factor::duo`] has one of its own; `openvpn` and the leaves know leaves only.
 //!
 //! # Who trusts whom
 //!
 //! What a client sends (name, password field, answers, `IV_*`, certificate names) is bytes until a parser in `openvpn`
 //! or [`name`] has made a type of it. Files that OpenVPN names are opened without following links, and none is created.
-//! Settings and database are used only when nobody else can have written them. Whatever fails is a rejection.
+//! Settings and database are used only when nobody else can have written them. Duo's answers are bytes, too. Whatever
+//! fails is a rejection.
 
 pub mod admin;
 pub mod auth;

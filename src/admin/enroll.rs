@@ -1,10 +1,10 @@
 //! `enroll USER`
 
 use super::qr;
-use crate::auth::{Token, TokenId};
+use crate::auth::{Token, TokenId, UserState};
 use crate::cli::Enroll;
 use crate::clock::{Clock, SystemClock};
-use crate::config::Settings;
+use crate::config::{Factor, Settings};
 use crate::factor::totp::{self, Algorithm, Enrolment, NEW_SECRET_BYTES};
 use crate::random::{Random, SystemRandom};
 use crate::secret::{ExposeSecret, secret};
@@ -41,7 +41,19 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
             "{user} is enrolled already, nothing was changed (--force replaces it, and the old codes stop working)"
         );
     }
+    let stored = database.enrolled(user.as_str())?;
     drop(database);
+    if stored.as_ref().is_some_and(|stored| stored.state == UserState::Disabled) {
+        writeln!(io::stderr(), "{user} is disabled, as before")?;
+    }
+    let factor = stored.and_then(|stored| stored.factor).unwrap_or(settings.auth.factor);
+    if factor != Factor::Totp {
+        writeln!(
+            io::stderr(),
+            "{user} has {} as second factor: the code counts after openvpn-2fa set {user} --factor totp",
+            factor.word()
+        )?;
+    }
 
     let base32 = totp::base32(&token.secret);
     let uri =

@@ -24,7 +24,11 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<()> {
         let last = user
             .last_login_at
             .map_or_else(|| "never logged in".to_owned(), |t| format!("last login {}", rfc3339(t)));
-        writeln!(text, "{name:column$}{separator}{}{separator}{last}", state(user, now))?;
+        write!(text, "{name:column$}{separator}{}{separator}{last}", state(user, now))?;
+        if let Some(factor) = user.factor {
+            write!(text, "{separator}factor {}", factor.word())?;
+        }
+        writeln!(text)?;
     }
     super::print(&text)
 }

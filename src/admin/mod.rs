@@ -2,13 +2,15 @@
 //!
 //! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
 
+mod check_duo;
 mod delete;
 mod enroll;
 mod list;
 mod qr;
+mod set;
 mod show;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Check, Cli, Command, Global};
 use crate::clock::{self, UnixTime};
 use crate::config::{self, Settings, Sources};
 use crate::name::UserName;
@@ -31,6 +33,8 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
         Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),
+        Command::Set(arguments) => set::run(arguments, &settings, cli.global.json),
+        Command::Check(Check::Duo(arguments)) => check_duo::run(arguments, &settings, cli.global.json),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

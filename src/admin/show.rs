@@ -94,8 +94,5 @@ pub(super) fn json(user: &Enrolled, now: UnixTime) -> Value {
 }
 
 fn factor(user: &Enrolled) -> Option<&'static str> {
-    user.factor.map(|factor| match factor {
-        Factor::Totp => "totp",
-        Factor::Duo => "duo",
-    })
+    user.factor.map(Factor::word)
 }

@@ -1,7 +1,9 @@
 //! The flows of a login, over the traits of [`super::services`].
 
 use super::proof::{ChallengeFault, CodeCheck, FactorProof, PrimaryProof, accept};
-use super::services::{ChallengeKey, Records, Services, StoreError, Token, User, UserState};
+use super::services::{
+    Asked, Challenge, ChallengeKey, Records, Services, StoreError, Token, User, UserState,
+};
 use super::{
     Attempt, Carrier, Failures, FollowUp, Outcome, PrimaryDenial, Question, QuestionForm, Reason, Rejection,
     Submission, Told, after_failure, appended, is_locked,
@@ -15,11 +17,11 @@ use std::time::Duration;
 
 /// Decides logins.
 pub struct Decision<'a> {
-    services: Services<'a>,
+    pub(super) services: Services<'a>,
 }
 
 /// What ends a flow early.
-enum Stop {
+pub(super) enum Stop {
     Reject(Rejection),
     Internal(String),
 }
@@ -46,7 +48,7 @@ impl From<PrimaryDenial> for Stop {
     }
 }
 
-fn stop<T>(told: Told, reason: Reason) -> Result<T, Stop> {
+pub(super) fn stop<T>(told: Told, reason: Reason) -> Result<T, Stop> {
     Err(Stop::Reject(Rejection::at_once(told, reason)))
 }
 
@@ -140,14 +142,32 @@ impl<'a> Decision<'a> {
             }
             None => PrimaryProof::by_password(self.services.primary, attempt, password)?,
         };
-        if response.expose_secret().is_empty() {
-            return self.ask(attempt, primary, session);
-        }
-        let now = self.services.clock.now();
-        let Services { settings, store, .. } = &mut self.services;
+        let Services { settings, store, clock, .. } = &mut self.services;
+        let now = clock.now();
         let mut records = store.begin()?;
-        let judgement = judge(settings, records.as_mut(), attempt, primary, response, now)?;
-        let outcome = match judgement {
+        let user = match second_factor(settings, records.as_mut(), attempt, primary.denial_hold())? {
+            SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
+            SecondFactor::Totp(user) => user,
+            SecondFactor::Duo => {
+                drop(records);
+                return self.duo(attempt, primary, response, session);
+            }
+        };
+        if is_locked(records.failures(&attempt.identity)?, now) {
+            return stop(Told::Locked, Reason::Locked);
+        }
+        if response.expose_secret().is_empty() {
+            drop(records);
+            let text = self.services.settings.totp.challenge_text.as_str().to_owned();
+            return self.ask(
+                attempt,
+                primary,
+                Asked::Code,
+                session,
+                Wording { text, reason: Reason::FactorNeeded },
+            );
+        }
+        let outcome = match judge(settings, records.as_mut(), attempt, primary, &user, response, now)? {
             Judgement::Accepted(outcome) => outcome,
             // The answer came with the password: a fresh question would be answered with the same, saved, text.
             Judgement::Wrong { rejection, .. } => Outcome::Reject(rejection),
@@ -156,56 +176,76 @@ impl<'a> Decision<'a> {
         Ok(outcome)
     }
 
-    /// The primary check was passed, and the second factor is to be asked for.
-    fn ask(
+    /// The primary check was passed, and a question is put.
+    pub(super) fn ask(
         &mut self,
         attempt: &Attempt,
         primary: PrimaryProof,
+        asked: Asked,
         session: Option<&ChallengeKey>,
+        wording: Wording,
     ) -> Result<Outcome, Stop> {
-        let now = self.services.clock.now();
-        let Services { settings, random, store, .. } = &mut self.services;
-        let mut records = store.begin()?;
-        let user = records.user(&attempt.identity)?;
-        if let Some(waived) = FactorProof::waived(&settings.auth, user.as_ref()) {
-            return Ok(Outcome::Accept(accept(primary, waived)));
-        }
-        usable(user, settings.auth.factor, primary.denial_hold())?;
-        if is_locked(records.failures(&attempt.identity)?, now) {
-            return stop(Told::Locked, Reason::Locked);
-        }
-        let text = settings.totp.challenge_text.as_str();
-        let question = |carrier| Question {
-            text: text.to_owned(),
-            user: attempt.user.clone(),
-            carrier,
-            reason: Reason::FactorNeeded,
-        };
-        let expires_at = now.saturating_add(settings.totp.challenge_timeout.get());
-        let (key, question) = match (attempt.question, session) {
-            (QuestionForm::InSession { .. }, Some(session)) => (*session, question(Carrier::Session)),
+        let (key, carrier) = match (attempt.question, session) {
+            (QuestionForm::InSession { .. }, Some(session)) => (*session, Carrier::Session),
             (QuestionForm::Reconnect, _) => {
-                let state = random.state_id()?;
-                (ChallengeKey::of_state(&state), question(Carrier::Reconnect { state }))
+                let state = self.services.random.state_id()?;
+                (ChallengeKey::of_state(&state), Carrier::Reconnect { state })
             }
             (QuestionForm::InSession { .. }, None) | (QuestionForm::Impossible, _) => {
                 return stop(Told::ClientCannotBeAsked, Reason::NoChallengeMethod);
             }
         };
-        records.put_challenge(&key, &primary.into_challenge(attempt, expires_at), now)?;
+        let Services { settings, store, clock, .. } = &mut self.services;
+        let now = clock.now();
+        let expires_at = now.saturating_add(settings.totp.challenge_timeout.get());
+        let factor = asked.factor();
+        let mut records = store.begin()?;
+        records.put_challenge(&key, &primary.into_challenge(attempt, asked, expires_at), now)?;
         records.commit()?;
-        Ok(Outcome::Ask(question))
+        let Wording { text, reason } = wording;
+        Ok(Outcome::Ask(Question { text, user: attempt.user.clone(), carrier, factor, reason }))
     }
 
-    /// The answer to a question. The question is consumed, the code burnt and a failure counted in one transaction.
+    /// Puts a further question, which can only be answered by reconnecting.
+    pub(super) fn ask_again(
+        &mut self,
+        attempt: &Attempt,
+        primary: PrimaryProof,
+        asked: Asked,
+        wording: Wording,
+    ) -> Result<Outcome, Stop> {
+        let reconnecting = Attempt { question: QuestionForm::Reconnect, ..attempt.clone() };
+        self.ask(&reconnecting, primary, asked, None, wording)
+    }
+
+    /// Puts the question of a session by reconnecting instead: it came too late to be put in the session. `question` is
+    /// what [`Decision::login`] returned.
+    pub fn ask_by_reconnecting(&mut self, session: &ChallengeKey, question: Question) -> Outcome {
+        finish(self.move_question(session, question))
+    }
+
+    fn move_question(&mut self, session: &ChallengeKey, question: Question) -> Result<Outcome, Stop> {
+        let state = self.services.random.state_id()?;
+        let now = self.services.clock.now();
+        let mut records = self.services.store.begin()?;
+        let Some(challenge) = records.take_challenge(session)? else {
+            return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
+        };
+        records.put_challenge(&ChallengeKey::of_state(&state), &challenge, now)?;
+        records.commit()?;
+        Ok(Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, ..question }))
+    }
+
+    /// The answer to a question. The question is consumed in the transaction that decides; for a code, that transaction
+    /// also burns it or counts a failure.
     fn answer(
         &mut self,
         attempt: &Attempt,
         key: &ChallengeKey,
         response: &SecretBytes,
     ) -> Result<Outcome, Stop> {
-        let now = self.services.clock.now();
-        let Services { settings, store, random, .. } = &mut self.services;
+        let Services { settings, store, random, clock, .. } = &mut self.services;
+        let now = clock.now();
         let mut records = store.begin()?;
         let Some(challenge) = records.take_challenge(key)? else {
             return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
@@ -221,20 +261,39 @@ impl<'a> Decision<'a> {
                 return stop(Told::CodeExpired, Reason::ChallengeExpired);
             }
         };
-        let outcome = match judge(settings, records.as_mut(), attempt, primary, response, now)? {
+        let factor = second_factor(settings, records.as_mut(), attempt, primary.denial_hold())?;
+        let user = match (factor, challenge.asked) {
+            (SecondFactor::None(waived), _) => {
+                records.commit()?;
+                return Ok(Outcome::Accept(accept(primary, waived)));
+            }
+            (SecondFactor::Totp(user), Asked::Code) => user,
+            (SecondFactor::Duo, asked @ (Asked::Duo | Asked::DuoMenu(_) | Asked::DuoApproval(_))) => {
+                records.commit()?;
+                return self.duo_answer(attempt, primary, asked, response);
+            }
+            // The user's factor was changed since.
+            (SecondFactor::Totp(_), _) | (SecondFactor::Duo, Asked::Code) => {
+                records.commit()?;
+                return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
+            }
+        };
+        if is_locked(records.failures(&attempt.identity)?, now) {
+            return stop(Told::Locked, Reason::Locked);
+        }
+        let outcome = match judge(settings, records.as_mut(), attempt, primary, &user, response, now)? {
             Judgement::Accepted(outcome) => outcome,
             Judgement::Wrong { rejection, primary, attempts_left: true } if can_follow_up(attempt) => {
+                // In the same transaction, so that there is always a question, or a failure and a rejection.
                 let state = random.state_id()?;
                 let expires_at = now.saturating_add(settings.totp.challenge_timeout.get());
-                records.put_challenge(
-                    &ChallengeKey::of_state(&state),
-                    &primary.into_challenge(attempt, expires_at),
-                    now,
-                )?;
+                let challenge: Challenge = primary.into_challenge(attempt, Asked::Code, expires_at);
+                records.put_challenge(&ChallengeKey::of_state(&state), &challenge, now)?;
                 Outcome::Ask(Question {
                     text: format!("{}, try again", Told::IncorrectCode.text()),
                     user: attempt.user.clone(),
                     carrier: Carrier::Reconnect { state },
+                    factor: Factor::Totp,
                     reason: rejection.reason,
                 })
             }
@@ -246,17 +305,62 @@ impl<'a> Decision<'a> {
 
     /// A session token that the VPN server found genuine: the account must still be valid, nothing is asked again.
     fn token(&mut self, attempt: &Attempt) -> Result<Outcome, Stop> {
-        let settings = &self.services.settings.auth;
-        let primary = PrimaryProof::by_token(self.services.primary, settings, attempt)?;
-        let user = self.services.store.begin()?.user(&attempt.identity)?;
-        if let Some(waived) = FactorProof::waived(settings, user.as_ref()) {
-            return Ok(Outcome::Accept(accept(primary, waived)));
-        }
-        let user = usable(user, settings.factor, primary.denial_hold())?;
-        match FactorProof::by_token(&user) {
+        let Services { settings, primary, store, .. } = &mut self.services;
+        let primary = PrimaryProof::by_token(*primary, &settings.auth, attempt)?;
+        let mut records = store.begin()?;
+        let factor = second_factor(settings, records.as_mut(), attempt, primary.denial_hold())?;
+        let user = match factor {
+            SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
+            SecondFactor::Totp(user) => Some(user),
+            SecondFactor::Duo => records.user(&attempt.identity)?,
+        };
+        match FactorProof::by_token(user.as_ref()) {
             Some(factor) => Ok(Outcome::Accept(accept(primary, factor))),
             None => stop(Told::AuthenticationFailed, Reason::Disabled),
         }
+    }
+}
+
+/// The words of a question, and why it is put, for the log.
+pub(super) struct Wording {
+    pub(super) text: String,
+    pub(super) reason: Reason,
+}
+
+/// Which second factor a user has.
+enum SecondFactor {
+    /// None is needed.
+    None(FactorProof),
+    /// Codes; the user has a token.
+    Totp(User),
+    /// Duo, with a record here or without.
+    Duo,
+}
+
+/// The second factor of an attempt. The refusal is kept back for `hold`: it is to look like that of a wrong password, and
+/// not tell a guesser that it was right.
+fn second_factor(
+    settings: &Settings,
+    records: &mut dyn Records,
+    attempt: &Attempt,
+    hold: Duration,
+) -> Result<SecondFactor, Stop> {
+    let user = records.user(&attempt.identity)?;
+    let refused = |reason| Err(Stop::Reject(Rejection { told: Told::AuthenticationFailed, reason, hold }));
+    if user.is_some_and(|user| user.state == UserState::Disabled) {
+        return refused(Reason::Disabled);
+    }
+    let factor = user.and_then(|user| user.factor).unwrap_or(settings.auth.factor);
+    if let Some(exempt) = FactorProof::exempt(settings, &attempt.identity, factor) {
+        return Ok(SecondFactor::None(exempt));
+    }
+    match (factor, user) {
+        (Factor::Duo, _) => Ok(SecondFactor::Duo),
+        (Factor::Totp, Some(user)) if user.has_token => Ok(SecondFactor::Totp(user)),
+        (Factor::Totp, user) => match FactorProof::waived(&settings.auth, user.as_ref()) {
+            Some(waived) => Ok(SecondFactor::None(waived)),
+            None => refused(Reason::NotEnrolled),
+        },
     }
 }
 
@@ -271,27 +375,20 @@ enum Judgement {
     },
 }
 
-/// Looks at a response, unless the user is locked, and counts what came of it.
+/// Looks at the code of a user who is not locked, and counts what came of it.
 fn judge(
     settings: &Settings,
     records: &mut dyn Records,
     attempt: &Attempt,
     primary: PrimaryProof,
+    user: &User,
     response: &SecretBytes,
     now: UnixTime,
 ) -> Result<Judgement, Stop> {
-    let user = records.user(&attempt.identity)?;
-    if let Some(waived) = FactorProof::waived(&settings.auth, user.as_ref()) {
-        return Ok(Judgement::Accepted(Outcome::Accept(accept(primary, waived))));
-    }
-    let user = usable(user, settings.auth.factor, primary.denial_hold())?;
     let failures = records.failures(&attempt.identity)?;
-    if is_locked(failures, now) {
-        return stop(Told::Locked, Reason::Locked);
-    }
     let tokens: Vec<Token> = records.tokens(user.id)?;
     let when = totp::Instant { now, window: settings.totp.window.get() };
-    let reason = match FactorProof::by_code(records, &user, &tokens, response, when)? {
+    let reason = match FactorProof::by_code(records, user, &tokens, response, when)? {
         CodeCheck::Right(factor) => {
             records.set_failures(&attempt.identity, Failures::default())?;
             return Ok(Judgement::Accepted(Outcome::Accept(accept(primary, factor))));
@@ -311,22 +408,8 @@ fn judge(
     Ok(Judgement::Wrong { rejection: Rejection::at_once(told, reason), primary, attempts_left })
 }
 
-/// The user, if there is one who may log in with a factor that this version has. The refusal is kept back for `hold`: it
-/// is to look like that of a wrong password, and not tell a guesser that it was right.
-fn usable(user: Option<User>, default: Factor, hold: Duration) -> Result<User, Stop> {
-    let reason = match user {
-        None => Reason::NotEnrolled,
-        Some(User { state: UserState::Disabled, .. }) => Reason::Disabled,
-        Some(user) => match user.factor.unwrap_or(default) {
-            Factor::Totp => return Ok(user),
-            Factor::Duo => Reason::FactorUnavailable,
-        },
-    };
-    Err(Stop::Reject(Rejection { told: Told::AuthenticationFailed, reason, hold }))
-}
-
 /// Whether a wrong answer can be followed by a question.
-fn can_follow_up(attempt: &Attempt) -> bool {
+pub(super) fn can_follow_up(attempt: &Attempt) -> bool {
     match attempt.question {
         QuestionForm::InSession { then_reconnect: FollowUp::Reconnect } | QuestionForm::Reconnect => true,
         QuestionForm::InSession { then_reconnect: FollowUp::None } | QuestionForm::Impossible => false,

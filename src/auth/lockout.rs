@@ -28,9 +28,39 @@ pub fn after_failure(failures: Failures, now: UnixTime, policy: &config::Lockout
     Failures { count, locked_until }
 }
 
+/// The failures when one that was counted in advance turns out to be none.
+#[must_use]
+pub fn after_retraction(failures: Failures, policy: &config::Lockout) -> Failures {
+    let count = failures.count.saturating_sub(1);
+    let locked_until = failures.locked_until.filter(|_| count >= policy.max_failures.get());
+    Failures { count, locked_until }
+}
+
+/// The failures of a user who is locked at once.
+#[must_use]
+pub fn locked_at_once(now: UnixTime, policy: &config::Lockout) -> Failures {
+    let locked_until = Some(now.saturating_add(policy.seconds.get()));
+    Failures { count: policy.max_failures.get(), locked_until }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_that_is_taken_back_also_takes_back_the_lock_that_it_led_to() {
+        let policy = config::Lockout::default();
+        let mut failures = Failures::default();
+        for _ in 0..5 {
+            failures = after_failure(failures, 1_000, &policy);
+        }
+        assert_eq!(after_retraction(failures, &policy), Failures { count: 4, locked_until: None });
+        // Somebody else's failure came in between: the lock is theirs.
+        failures = after_failure(failures, 1_000, &policy);
+        assert!(is_locked(after_retraction(failures, &policy), 1_000));
+        assert_eq!(after_retraction(Failures::default(), &policy), Failures::default());
+        assert!(is_locked(locked_at_once(1_000, &policy), 1_299));
+    }
 
     #[test]
     fn the_last_failure_allowed_locks_for_a_time_and_then_counting_starts_again() {

@@ -9,17 +9,18 @@
 
 mod appended;
 mod decision;
+mod duo;
 mod lockout;
 pub mod proof;
 mod reason;
 mod services;
 
 pub use decision::Decision;
-pub use lockout::{Failures, after_failure, is_locked};
+pub use lockout::{Failures, after_failure, after_retraction, is_locked, locked_at_once};
 pub use reason::{Reason, Told};
 pub use services::{
-    Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records, Services, Store, StoreError,
-    Token, TokenId, User, UserId, UserState,
+    Asked, Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records, Services, Store,
+    StoreError, Token, TokenId, User, UserId, UserState,
 };
 
 use crate::config;
@@ -29,7 +30,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 /// Who is at the door, and how they can be asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Attempt {
     /// The name that the primary check is about, and that a challenge is for.
     pub user: UserName,
@@ -42,7 +43,7 @@ pub struct Attempt {
 }
 
 /// What a client has shown of itself, besides what was typed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Peer {
     /// The certificate's common name.
     pub common_name: Option<String>,
@@ -185,7 +186,7 @@ impl Rejection {
 }
 
 /// A question to the user.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// What to ask.
     pub text: String,
@@ -193,12 +194,14 @@ pub struct Question {
     pub user: UserName,
     /// How the question travels.
     pub carrier: Carrier,
+    /// The factor that is asked for, for the log.
+    pub factor: config::Factor,
     /// Why it is asked, for the log.
     pub reason: Reason,
 }
 
 /// How a question travels.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carrier {
     /// In the session that waits, under the session's own name.
     Session,

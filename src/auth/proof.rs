@@ -4,12 +4,14 @@
 //! cannot let anyone in by mistake: without both values, [`accept`] cannot be called.
 
 use super::{
-    Attempt, Challenge, PrimaryCheck, PrimaryDenial, PrimaryPass, Reason, Records, StoreError, Token, User,
-    UserState,
+    Asked, Attempt, Challenge, PrimaryCheck, PrimaryDenial, PrimaryPass, Reason, Records, StoreError, Token,
+    User, UserState,
 };
 use crate::clock::UnixTime;
-use crate::config::{self, Unenrolled};
+use crate::config::{self, Failmode, Unenrolled};
+use crate::factor::duo::{self, Choices, DuoError, Preauth, Status, Transaction, Verdict};
 use crate::factor::totp;
+use crate::name::UserName;
 use crate::secret::SecretBytes;
 use std::time::Duration;
 
@@ -88,13 +90,14 @@ impl PrimaryProof {
 
     /// A challenge to be put into the store: this proof, kept for the answer.
     #[must_use]
-    pub fn into_challenge(self, attempt: &Attempt, expires_at: UnixTime) -> Challenge {
+    pub fn into_challenge(self, attempt: &Attempt, asked: Asked, expires_at: UnixTime) -> Challenge {
         Challenge {
             user: attempt.user.as_str().to_owned(),
             identity: attempt.identity.as_str().to_owned(),
             common_name: attempt.peer.common_name.clone(),
             certificate: attempt.peer.certificate.clone(),
             expires_at,
+            asked,
         }
     }
 }
@@ -114,6 +117,35 @@ pub struct FactorProof {
     factor: &'static str,
     reason: Reason,
     offset: Option<i64>,
+}
+
+/// What Duo says of a user.
+#[derive(Debug)]
+pub enum LookUp {
+    /// Duo's policy lets the user in without a factor.
+    Allowed(FactorProof),
+    /// A factor is needed.
+    Choices(Choices),
+    /// The user may not log in; Duo's words.
+    Denied(String),
+    /// Duo does not know the user.
+    Unknown {
+        /// Duo's words.
+        message: String,
+        /// Where to enrol.
+        portal: Option<String>,
+    },
+}
+
+/// What has become of a factor at Duo.
+#[derive(Debug)]
+pub enum DuoCheck {
+    /// Approved.
+    Allowed(FactorProof),
+    /// Refused.
+    Denied(Status),
+    /// Not decided.
+    Waiting(Status),
 }
 
 /// What a code turned out to be.
@@ -162,18 +194,70 @@ impl FactorProof {
         Ok(if seen_before { CodeCheck::AlreadyUsed } else { CodeCheck::Wrong })
     }
 
-    /// By a genuine session token of a user who is still enrolled and enabled: the second factor was given when the
-    /// session began.
+    /// By Duo's word that the user needs no factor, else what Duo says instead.
+    ///
+    /// # Errors
+    /// When Duo gives no answer that can be used.
+    pub fn by_duo_look_up(api: &dyn duo::Api, request: &duo::PreauthRequest<'_>) -> Result<LookUp, DuoError> {
+        Ok(match api.preauth(request)? {
+            Preauth::Allow { message } => {
+                LookUp::Allowed(Self { factor: "duo", reason: Reason::DuoBypass(message), offset: None })
+            }
+            Preauth::Auth(choices) => LookUp::Choices(choices),
+            Preauth::Deny { message } => LookUp::Denied(message),
+            Preauth::Enroll { message, portal } => LookUp::Unknown { message, portal },
+        })
+    }
+
+    /// By Duo's verdict on a factor.
+    ///
+    /// # Errors
+    /// When Duo gives no answer that can be used.
+    pub fn by_duo(api: &dyn duo::Api, transaction: &Transaction) -> Result<DuoCheck, DuoError> {
+        let status = api.auth_status(transaction)?;
+        Ok(match status.verdict {
+            Verdict::Allow => {
+                DuoCheck::Allowed(Self { factor: "duo", reason: Reason::BothFactors, offset: None })
+            }
+            Verdict::Deny => DuoCheck::Denied(status),
+            Verdict::Waiting => DuoCheck::Waiting(status),
+        })
+    }
+
+    /// By a setting that lets users in while Duo cannot be reached. `None` where it does not, or Duo did answer. For a
+    /// look-up only: once a factor is under way there is nothing that could be waived.
     #[must_use]
-    pub fn by_token(user: &User) -> Option<Self> {
+    pub fn without_duo(failmode: Failmode, error: &DuoError) -> Option<Self> {
+        match (failmode, error) {
+            (Failmode::Safe, DuoError::Unreachable(_)) => {
+                Some(Self { factor: "none", reason: Reason::DuoFailedOpen(error.to_string()), offset: None })
+            }
+            (Failmode::Secure, _)
+            | (Failmode::Safe, DuoError::Certificate(_) | DuoError::Refused(_) | DuoError::Settings(_)) => {
+                None
+            }
+        }
+    }
+
+    /// By a list in the settings. `None` where the identity is on none that is about this factor.
+    #[must_use]
+    pub fn exempt(settings: &config::Settings, identity: &UserName, factor: config::Factor) -> Option<Self> {
+        let listed = settings.auth.exempt.contains(identity)
+            || (factor == config::Factor::Duo && settings.duo.exempt.contains(identity));
+        listed.then_some(Self { factor: "none", reason: Reason::Exempt, offset: None })
+    }
+
+    /// By a genuine session token of a user who may still log in: the second factor was given when the session began.
+    #[must_use]
+    pub fn by_token(user: Option<&User>) -> Option<Self> {
         let proof = Self { factor: "token", reason: Reason::SessionToken, offset: None };
-        (user.state == UserState::Enabled).then_some(proof)
+        user.is_none_or(|user| user.state == UserState::Enabled).then_some(proof)
     }
 
     /// By a setting that lets users in who have no second factor. `None` where it does not, or the user has one.
     #[must_use]
     pub fn waived(settings: &config::Auth, user: Option<&User>) -> Option<Self> {
-        let waived = settings.unenrolled == Unenrolled::Allow && user.is_none();
+        let waived = settings.unenrolled == Unenrolled::Allow && !user.is_some_and(|user| user.has_token);
         waived.then_some(Self { factor: "none", reason: Reason::UnenrolledAllowed, offset: None })
     }
 }

@@ -1,9 +1,10 @@
 //! The two reasons of a refusal: what the user is told, and what the log says. The second never becomes the first.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// What a user may be told. Until the password is known to be right, that is one text for everything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// Unknown user, wrong password, locked account, anything that says nothing.
     AuthenticationFailed,
@@ -17,20 +18,48 @@ pub enum Told {
     ClientCannotBeAsked,
     /// Too many logins at once.
     Busy,
+    /// The password was right; Duo's words, made safe for every client.
+    Duo(String),
+    /// The password was right, and Duo does not know the user.
+    Enrol {
+        /// Duo's words, made safe for every client.
+        message: String,
+        /// Where to enrol: an `https://` address without blanks.
+        portal: Option<String>,
+    },
+    /// The password was right, and the second factor cannot be checked.
+    FactorUnavailable,
+    /// The password was right, and the user's telephone waits for an answer to another login.
+    PushOpen,
+    /// The password was right, and nobody answered the telephone.
+    NoAnswer,
 }
 
 impl Told {
     /// The text.
     #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
+    pub fn text(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::AuthenticationFailed => "Authentication failed",
             Self::IncorrectCode => "Incorrect code",
             Self::CodeExpired => "Code expired, try again",
             Self::Locked => "Too many failed attempts, try again later",
             Self::ClientCannotBeAsked => "This VPN client cannot ask for a code, use one that can",
             Self::Busy => "Server busy, try again",
-        }
+            Self::FactorUnavailable => "The second factor cannot be checked now, try again later",
+            Self::PushOpen => "Another login waits for your answer on your phone, answer it or wait a minute",
+            Self::NoAnswer => "No answer to the login request, try again",
+            Self::Duo(message) if message.is_empty() => "Access denied",
+            Self::Enrol { message, portal: None } if message.is_empty() => "Enrol in Duo first",
+            Self::Duo(message) | Self::Enrol { message, portal: None } => {
+                return Cow::Owned(message.clone());
+            }
+            Self::Enrol { message, portal: Some(portal) } => {
+                return Cow::Owned(
+                    format!("{message} - enrol at {portal}").trim_start_matches([' ', '-']).to_owned(),
+                );
+            }
+        })
     }
 }
 
@@ -43,6 +72,12 @@ pub enum Reason {
     SessionToken,
     /// Let in without a second factor because `[auth] unenrolled = "allow"`.
     UnenrolledAllowed,
+    /// Let in without a second factor because of `[auth] exempt` or `[duo] exempt`.
+    Exempt,
+    /// Let in without a second factor by Duo's policy; Duo's words.
+    DuoBypass(String),
+    /// Let in without a second factor because `[duo] failmode = "safe"` and Duo cannot be reached; why.
+    DuoFailedOpen(String),
     /// The primary check was right; the second factor is asked for.
     FactorNeeded,
     /// The primary check failed; PAM's own words.
@@ -55,8 +90,22 @@ pub enum Reason {
     NotEnrolled,
     /// An administrator disabled the user.
     Disabled,
-    /// The user's record asks for a factor that this version does not have.
-    FactorUnavailable,
+    /// Duo gave no answer that can be used; why.
+    DuoUnavailable(String),
+    /// Duo says no; its words.
+    DuoDenied(String),
+    /// Duo does not know the user.
+    DuoUnknownUser(String),
+    /// The user says that somebody else is logging in.
+    DuoFraud(String),
+    /// Nobody answered the request on the telephone in time.
+    DuoNoAnswer,
+    /// The telephone waits for an answer to another login.
+    DuoPushOpen,
+    /// Passcodes were sent by text message, and one is asked for.
+    DuoPasscodesSent,
+    /// A verification code is shown, which the user is to enter on the telephone.
+    DuoVerification,
     /// The user is locked after too many failures.
     Locked,
     /// The code matches no token.
@@ -91,13 +140,23 @@ impl Reason {
             Self::BothFactors => "both-factors",
             Self::SessionToken => "session-token",
             Self::UnenrolledAllowed => "unenrolled-allowed",
+            Self::Exempt => "exempt",
+            Self::DuoBypass(_) => "duo-bypass",
+            Self::DuoFailedOpen(_) => "duo-failed-open",
             Self::FactorNeeded => "factor-needed",
             Self::PrimaryDenied(_) => "primary-denied",
             Self::EmptyPassword => "empty-password",
             Self::TokenRefused => "token-refused",
             Self::NotEnrolled => "not-enrolled",
             Self::Disabled => "disabled",
-            Self::FactorUnavailable => "factor-unavailable",
+            Self::DuoUnavailable(_) => "duo-unavailable",
+            Self::DuoDenied(_) => "duo-denied",
+            Self::DuoUnknownUser(_) => "duo-unknown-user",
+            Self::DuoFraud(_) => "duo-fraud",
+            Self::DuoNoAnswer => "duo-no-answer",
+            Self::DuoPushOpen => "duo-push-open",
+            Self::DuoPasscodesSent => "duo-passcodes-sent",
+            Self::DuoVerification => "duo-verification",
             Self::Locked => "locked",
             Self::WrongCode => "wrong-code",
             Self::MalformedCode => "malformed-code",
@@ -120,6 +179,12 @@ impl Reason {
             Self::PrimaryDenied(detail)
             | Self::Identity(detail)
             | Self::Malformed(detail)
+            | Self::DuoBypass(detail)
+            | Self::DuoFailedOpen(detail)
+            | Self::DuoUnavailable(detail)
+            | Self::DuoDenied(detail)
+            | Self::DuoUnknownUser(detail)
+            | Self::DuoFraud(detail)
             | Self::Internal(detail) => Some(detail),
             _ => None,
         }

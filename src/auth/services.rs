@@ -3,10 +3,12 @@
 use super::Failures;
 use crate::clock::{Clock, UnixTime};
 use crate::config::{self, Settings};
+use crate::factor::duo;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
 use crate::random::Random;
 use crate::secret::SecretBytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub struct Services<'a> {
     pub clock: &'a dyn Clock,
     /// Randomness.
     pub random: &'a dyn Random,
+    /// Duo.
+    pub duo: &'a dyn duo::Api,
 }
 
 /// The primary check: a name, a password and an account.
@@ -120,6 +124,18 @@ pub trait Records {
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError>;
 
+    /// Whether a telephone waits for the owner of an identity to say yes or no.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn push_is_open(&mut self, identity: &UserName, now: UnixTime) -> Result<bool, StoreError>;
+
+    /// Records that a telephone waits for the owner of an identity, no longer than `until`.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn open_push(&mut self, identity: &UserName, until: UnixTime) -> Result<(), StoreError>;
+
+    /// Records that it waits no more.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn close_push(&mut self, identity: &UserName) -> Result<(), StoreError>;
+
     /// Stores a challenge, and forgets those that expired before `now`. One of the same key is replaced.
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn put_challenge(
@@ -151,6 +167,8 @@ pub struct User {
     pub state: UserState,
     /// Its factor, where it is not the one of the settings.
     pub factor: Option<config::Factor>,
+    /// Whether it has a TOTP token.
+    pub has_token: bool,
 }
 
 /// Whether a user may log in.
@@ -213,4 +231,31 @@ pub struct Challenge {
     pub certificate: Option<String>,
     /// The last moment for an answer.
     pub expires_at: UnixTime,
+    /// What the answer is to be.
+    pub asked: Asked,
+}
+
+/// What an answer is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asked {
+    /// A code of one of the user's tokens.
+    Code,
+    /// A choice or a passcode for Duo; what there is to choose from is looked up when the answer comes.
+    Duo,
+    /// A choice from this menu, or a passcode for Duo.
+    DuoMenu(duo::menu::Menu),
+    /// Anything, once the user has approved this transaction at Duo.
+    DuoApproval(duo::Transaction),
+}
+
+impl Asked {
+    /// The factor that it belongs to.
+    #[must_use]
+    pub fn factor(&self) -> config::Factor {
+        match self {
+            Self::Code => config::Factor::Totp,
+            Self::Duo | Self::DuoMenu(_) | Self::DuoApproval(_) => config::Factor::Duo,
+        }
+    }
 }

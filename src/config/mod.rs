@@ -92,6 +92,17 @@ pub enum Factor {
     Duo,
 }
 
+impl Factor {
+    /// The word for it, in settings, commands and the log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Duo => "duo",
+        }
+    }
+}
+
 /// What is checked before the second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -242,7 +253,7 @@ pub struct Duo {
     pub ca_file: Option<CaFile>,
     /// The proxy. Never taken from variables such as `HTTPS_PROXY`.
     pub http_proxy: Option<ProxyAddress>,
-    /// The longest that Duo may take, in seconds.
+    /// The longest that Duo may take for a login, in seconds, the user's answer on the telephone included.
     pub timeout: Bounded<1, 600>,
     /// The API's port.
     pub port: Bounded<1, 65_535>,

@@ -7,6 +7,7 @@
 //! The account is a file of eight bytes beside the database. Where it cannot be used, only the budget counts.
 
 use crate::clock;
+use crate::store;
 use rustix::fs::{FileType, Mode, OFlags};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -29,10 +30,11 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// The account beside `database`, for calls that wait no longer than `budget`.
-    pub(super) fn of(database: &Path, budget: Duration) -> Self {
+    /// The account beside the database at `path`, for calls that wait no longer than `budget`.
+    pub(super) fn of(path: &Path, database: &OwnedFd, budget: Duration) -> Self {
         let limited = !budget.is_zero() && budget <= LONGEST_BUDGET;
-        let account = if limited { open(database) } else { None };
+        // No file is made beside somebody else's.
+        let account = if limited && store::is_ours(database) { open(path) } else { None };
         Self { budget, account }
     }
 
@@ -116,18 +118,33 @@ mod tests {
         assert_eq!(after(BUDGET, years, Duration::ZERO), BUDGET * CAPACITY * REFILL);
     }
 
+    fn allowance(database: &Path, budget: Duration) -> Allowance {
+        let file = crate::files::open_regular(database, OFlags::RDONLY).unwrap();
+        Allowance::of(database, &file, budget)
+    }
+
     #[test]
     fn calls_of_one_database_share_an_account_and_another_file_in_its_place_stays_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let database = directory.path().join("t.sqlite3");
-        Allowance::of(&database, BUDGET).pay(BUDGET * 10);
-        assert!(Allowance::of(&database, BUDGET).left() < BUDGET / 2);
-        assert_eq!(Allowance::of(&database, Duration::ZERO).left(), Duration::ZERO);
-        let other = directory.path().join("u.sqlite3-stall");
-        std::fs::write(&other, "precious!").unwrap();
-        let allowance = Allowance::of(&directory.path().join("u.sqlite3"), BUDGET);
-        allowance.pay(BUDGET * 10);
-        assert_eq!(allowance.left(), BUDGET);
-        assert_eq!(std::fs::read(&other).unwrap(), b"precious!");
+        store::Database::open_or_create(&database).unwrap();
+        allowance(&database, BUDGET).pay(BUDGET * 10);
+        assert!(allowance(&database, BUDGET).left() < BUDGET / 2);
+        assert_eq!(allowance(&database, Duration::ZERO).left(), Duration::ZERO);
+        assert_eq!(allowance(&database, Duration::from_secs(2)).left(), Duration::from_secs(2));
+        let account = directory.path().join("t.sqlite3-stall");
+        std::fs::write(&account, "precious!").unwrap();
+        allowance(&database, BUDGET).pay(BUDGET * 10);
+        assert_eq!(allowance(&database, BUDGET).left(), BUDGET);
+        assert_eq!(std::fs::read(&account).unwrap(), b"precious!");
+    }
+
+    #[test]
+    fn no_file_is_made_beside_a_database_that_is_not_ours() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("diary");
+        std::fs::write(&database, "somebody's diary").unwrap();
+        assert_eq!(allowance(&database, BUDGET).left(), BUDGET);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

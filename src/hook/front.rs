@@ -3,24 +3,25 @@
 use super::allowance::Allowance;
 use super::report::Report;
 use super::request::Login;
-use super::slots::{self, Slot};
-use super::worker::{self, Errand, Job, Word};
+use super::slots::{self, Slot, SlotError};
+use super::worker::{self, Errand, Heard, Job, Word};
 use super::{Exit, load_settings};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, Stopwatch};
-use crate::config::Settings;
+use crate::config::{Factor, Settings};
 use crate::files;
 use crate::log::{self, Entry, Level};
 use crate::openvpn::{self, AnswerSlot, Credentials, Environment, MAX_FILE_BYTES, ScriptType, SlotState};
 use crate::process;
+use crate::store::Database;
 use rustix::io::FdFlags;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -59,28 +60,44 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
         Err(error) => return reject(&report, environment, error.reason()),
     };
     report.set_username(login.attempt.user.as_str());
+    report.set_factor(settings.auth.factor);
 
-    let asks = login.asks_in_session(&settings) && environment.control_files().is_some();
     let slot = match slot(&settings) {
         Ok(slot) => slot,
         Err(reason) => return reject(&report, environment, reason),
     };
-    let started =
-        Worker { errand: Errand::Verify, options, output: Stdio::piped(), keep: &[slot.fd()] }.start(&bytes);
-    let word = match started {
-        Ok(mut worker) => first_word(&mut worker, &settings, environment),
+    let ahead = login.question_ahead(&settings).filter(|_| environment.control_files().is_some());
+    let word = match start_to_hear(options, &slot, &bytes) {
+        Ok(worker) => first_word(&worker, &slot, &settings, environment),
         Err(error) => {
             worker_failed(&error);
             Some(job(&settings, environment, &report).verify(&Ok(login)))
         }
     };
-    match word {
-        Some(Word::Accepted) => Exit::Accepted,
-        Some(Word::Rejected) => Exit::Rejected,
-        Some(Word::Asked) => ask(&settings, environment, &report),
-        None if asks => ask(&settings, environment, &report),
-        None => Exit::Deferred,
+    match (word, ahead) {
+        (Some(Word::Accepted), _) => Exit::Accepted,
+        (Some(Word::Rejected), _) => Exit::Rejected,
+        (Some(Word::Pending(pending)), _) => ask(&pending, environment, &report),
+        (None, Some(text)) => {
+            let timeout = Duration::from_secs(settings.totp.challenge_timeout.get());
+            ask(&openvpn::challenge::pending(timeout, text.as_str()), environment, &report)
+        }
+        (None, None) => Exit::Deferred,
     }
+}
+
+/// Starts a worker for a login, and returns the socket of its word.
+fn start_to_hear(options: &HookOptions, slot: &Slot, work: &[u8]) -> io::Result<OwnedFd> {
+    let (ours, theirs) = rustix::net::socketpair(
+        rustix::net::AddressFamily::UNIX,
+        // Whole messages, and a sender that knows whether there was still somebody to hear it.
+        rustix::net::SocketType::SEQPACKET,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    let keep = [slot.fd()];
+    Worker { errand: Errand::Verify, options, output: theirs.into(), keep: &keep }.start(work)?;
+    Ok(ours)
 }
 
 fn answer(options: &HookOptions, environment: &Environment) {
@@ -125,12 +142,22 @@ fn answer(options: &HookOptions, environment: &Environment) {
 
 /// The work of a worker, for a front that has none.
 fn job<'a>(settings: &'a Settings, environment: &'a Environment, report: &'a Report<'a>) -> Job<'a> {
-    Job { settings, environment, report, patience: PATIENCE, tell: |_| {} }
+    // What is returned to the front, it has heard.
+    Job { settings, environment, report, patience: PATIENCE, tell: |_| Heard::Yes }
 }
 
 /// A slot for a worker.
 fn slot(settings: &Settings) -> Result<Slot, Reason> {
-    match slots::take(&settings.totp.token_db_path, settings.worker.max.get()) {
+    let (database, max) = (&settings.totp.token_db_path, settings.worker.max.get());
+    let taken = match slots::take(database, max) {
+        // Nobody enrols here for Duo: the first login makes the database.
+        Err(SlotError::NoDatabase(_)) if settings.auth.factor == Factor::Duo => {
+            Database::open_or_create(database).map_err(|error| Reason::Internal(error.to_string()))?;
+            slots::take(database, max)
+        }
+        taken => taken,
+    };
+    match taken {
         Ok(Some(slot)) => Ok(slot),
         Ok(None) => Err(Reason::Busy),
         Err(error) => Err(Reason::Internal(error.to_string())),
@@ -142,8 +169,8 @@ fn reject(report: &Report<'_>, environment: &Environment, reason: Reason) -> Exi
     let told = if reason == Reason::Busy { Told::Busy } else { Told::AuthenticationFailed };
     let rejection = Rejection::at_once(told, reason);
     report.rejection(&rejection);
-    let mut text = report.text(told);
-    if told == Told::Busy && environment.client_software().understands_backoff {
+    let mut text = report.text(&rejection.told);
+    if rejection.told == Told::Busy && environment.client_software().understands_backoff {
         text = openvpn::challenge::temporary(BUSY_BACKOFF, &text);
     }
     if let Some(control) = environment.control_files() {
@@ -153,12 +180,10 @@ fn reject(report: &Report<'_>, environment: &Environment, reason: Reason) -> Exi
     Exit::Rejected
 }
 
-/// Sends the question and lets OpenVPN go on.
-fn ask(settings: &Settings, environment: &Environment, report: &Report<'_>) -> Exit {
-    let timeout = Duration::from_secs(settings.totp.challenge_timeout.get());
-    let pending = openvpn::challenge::pending(timeout, settings.totp.challenge_text.as_str());
+/// Sends what is pending, a question as a rule, and lets OpenVPN go on.
+fn ask(pending: &str, environment: &Environment, report: &Report<'_>) -> Exit {
     let written = match environment.control_files() {
-        Some(control) => control.write_pending(&pending).map_err(|error| error.to_string()),
+        Some(control) => control.write_pending(pending).map_err(|error| error.to_string()),
         None => Err("OpenVPN set no auth_control_file in the environment".to_owned()),
     };
     match written {
@@ -207,7 +232,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Starts it with its work on its standard input.
-    fn start(self, work: &[u8]) -> io::Result<Child> {
+    fn start(self, work: &[u8]) -> io::Result<()> {
         // Nothing that OpenVPN left open goes along.
         process::keep_descriptors_to_ourselves();
         for lock in self.keep {
@@ -234,7 +259,7 @@ impl Worker<'_> {
             let _ = child.wait();
             return Err(error);
         }
-        Ok(child)
+        Ok(())
     }
 }
 
@@ -250,25 +275,25 @@ fn worker_failed(error: &io::Error) {
 /// reject.
 ///
 /// Where OpenVPN cannot take a deferred verdict, the wait is as long as the worker's life, which is bounded.
-fn first_word(worker: &mut Child, settings: &Settings, environment: &Environment) -> Option<Word> {
-    let output: OwnedFd = worker.stdout.take()?.into();
+fn first_word(worker: &OwnedFd, slot: &Slot, settings: &Settings, environment: &Environment) -> Option<Word> {
     if environment.control_files().is_none() {
-        return word(output, worker::HAND_WINDOW + Duration::from_secs(1));
+        return hear(worker, worker::HAND_WINDOW + Duration::from_secs(1));
     }
-    let allowance = Allowance::of(&settings.totp.token_db_path, settings.auth.stall_budget());
+    let allowance = Allowance::of(&settings.totp.token_db_path, slot.fd(), settings.auth.stall_budget());
     let stopwatch = Stopwatch::start();
-    let word = word(output, allowance.left());
+    let word = hear(worker, allowance.left());
     allowance.pay(stopwatch.elapsed());
     word
 }
 
-fn word(output: OwnedFd, patience: Duration) -> Option<Word> {
-    if patience.is_zero() || !process::wait_readable(&output, Deadline::after(patience)) {
-        return None;
-    }
-    let mut word = [0];
-    match std::fs::File::from(output).read(&mut word) {
-        Ok(1) => Some(Word::parse(word[0]).unwrap_or(Word::Rejected)),
-        _ => Some(Word::Rejected),
+fn hear(worker: &OwnedFd, patience: Duration) -> Option<Word> {
+    let in_time = !patience.is_zero() && process::wait_readable(worker, Deadline::after(patience));
+    // From here on the worker is told that nobody listens any more. What it said before that counts.
+    let _ = rustix::net::shutdown(worker, rustix::net::Shutdown::Read);
+    let mut message = [0; Word::MAX_BYTES];
+    match rustix::io::read(worker, &mut message) {
+        Ok(length) if length > 0 => Some(Word::parse(&message[..length]).unwrap_or(Word::Rejected)),
+        _ if in_time => Some(Word::Rejected),
+        _ => None,
     }
 }

@@ -3,6 +3,7 @@
 use crate::auth::Reason;
 use crate::auth::{Carrier, Outcome, Question, Rejection, Told};
 use crate::clock::Stopwatch;
+use crate::config::Factor;
 use crate::log::{Entry, Level};
 use crate::openvpn::Environment;
 use crate::random::{Random, SystemRandom};
@@ -13,6 +14,7 @@ pub(super) struct Report<'a> {
     event: &'static str,
     environment: &'a Environment,
     username: String,
+    factor: Factor,
     reference: Option<String>,
     started: Stopwatch,
 }
@@ -23,7 +25,13 @@ impl<'a> Report<'a> {
         let username = environment.username().unwrap_or_default().to_string_lossy().into_owned();
         // Without randomness there is no reference; the login goes on and fails where it needs some.
         let reference = SystemRandom.reference().ok();
-        Self { event, environment, username, reference, started: Stopwatch::start() }
+        let factor = Factor::Totp;
+        Self { event, environment, username, factor, reference, started: Stopwatch::start() }
+    }
+
+    /// The factor that logins have by the settings.
+    pub(super) fn set_factor(&mut self, factor: Factor) {
+        self.factor = factor;
     }
 
     /// The name typed, where the file says it and not the environment.
@@ -36,7 +44,7 @@ impl<'a> Report<'a> {
         match outcome {
             Outcome::Accept(acceptance) => {
                 let level = match acceptance.reason() {
-                    Reason::UnenrolledAllowed => Level::Warning,
+                    Reason::UnenrolledAllowed | Reason::DuoFailedOpen(_) => Level::Warning,
                     _ => Level::Info,
                 };
                 self.entry(level, acceptance.factor(), "accept", acceptance.reason())
@@ -49,7 +57,8 @@ impl<'a> Report<'a> {
                     Carrier::Session => "crtext",
                     Carrier::Reconnect { .. } => "crv1",
                 };
-                self.entry(Level::Info, "totp", "challenge", &question.reason).pair("method", method).write();
+                let factor = question.factor.word();
+                self.entry(Level::Info, factor, "challenge", &question.reason).pair("method", method).write();
             }
         }
     }
@@ -57,11 +66,11 @@ impl<'a> Report<'a> {
     /// Writes the line for a rejection.
     pub(super) fn rejection(&self, rejection: &Rejection) {
         let level = match rejection.reason {
-            Reason::Internal(_) | Reason::FactorUnavailable => Level::Error,
-            Reason::Locked | Reason::ForeignChallenge | Reason::Busy => Level::Warning,
+            Reason::Internal(_) | Reason::DuoUnavailable(_) => Level::Error,
+            Reason::Locked | Reason::ForeignChallenge | Reason::Busy | Reason::DuoFraud(_) => Level::Warning,
             _ => Level::Info,
         };
-        self.entry(level, "totp", "reject", &rejection.reason).write();
+        self.entry(level, self.factor.word(), "reject", &rejection.reason).write();
     }
 
     /// Writes a line about something that is no decision.
@@ -81,10 +90,10 @@ impl<'a> Report<'a> {
     }
 
     /// What the user is told, with the reference that the log has too.
-    pub(super) fn text(&self, told: Told) -> String {
+    pub(super) fn text(&self, told: &Told) -> String {
         match &self.reference {
             Some(reference) => format!("{} (ref {reference})", told.text()),
-            None => told.text().to_owned(),
+            None => told.text().into_owned(),
         }
     }
 

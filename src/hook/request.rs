@@ -1,7 +1,7 @@
 //! From what OpenVPN hands over to what the decision understands.
 
-use crate::auth::{Ability, Attempt, IdentityError, Peer, QuestionForm, Reason, Submission};
-use crate::config::Settings;
+use crate::auth::{Ability, Attempt, FollowUp, IdentityError, Peer, QuestionForm, Reason, Submission};
+use crate::config::{DuoPrompt, Factor, Line, Primary, Settings};
 use crate::openvpn::{Credentials, CredentialsError, Environment, PasswordField, SessionState};
 use crate::secret::ExposeSecret;
 
@@ -43,10 +43,23 @@ impl Login {
         Ok(Self { attempt, submission })
     }
 
-    /// Whether the client can be asked at once, before the primary check has come to an end.
-    pub(super) fn asks_in_session(&self, settings: &Settings) -> bool {
-        matches!(self.attempt.question, QuestionForm::InSession { .. })
-            && self.submission.lacks_factor(&settings.auth)
+    /// The question that can be put before anything is known of the user. Without one, the worker's question is put in
+    /// the session when it is there in time, and by reconnecting later.
+    pub(super) fn question_ahead<'s>(&self, settings: &'s Settings) -> Option<&'s Line> {
+        let QuestionForm::InSession { then_reconnect } = self.attempt.question else { return None };
+        if !self.submission.lacks_factor(&settings.auth) {
+            return None;
+        }
+        match settings.auth.factor {
+            Factor::Totp => Some(&settings.totp.challenge_text),
+            Factor::Duo => {
+                let duo = &settings.duo;
+                let asks = !duo.autopush && settings.auth.primary == Primary::Pam;
+                // A client that is asked now or never gets the words that fit everybody.
+                let ahead = duo.prompt == DuoPrompt::Generic || then_reconnect == FollowUp::None;
+                (asks && ahead).then_some(&duo.prompt_text)
+            }
+        }
     }
 }
 

@@ -3,10 +3,13 @@
 use super::load_settings;
 use super::report::{Report, dynamic_challenge};
 use super::request::{self, Login, RequestError};
-use crate::auth::{Attempt, Carrier, ChallengeKey, Decision, Outcome, Reason, Rejection, Services, Told};
+use crate::auth::{
+    Attempt, Carrier, ChallengeKey, Decision, Outcome, Question, Reason, Rejection, Services, Told,
+};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, SystemClock, pause};
 use crate::config::Settings;
+use crate::factor::duo;
 use crate::log::{Entry, Level};
 use crate::openvpn::{self, ControlError, ControlFiles, Environment, MAX_FILE_BYTES};
 use crate::primary::Isolated;
@@ -14,7 +17,7 @@ use crate::process;
 use crate::random::SystemRandom;
 use crate::secret::secret;
 use crate::store::OnDemand;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
 use std::time::Duration;
@@ -44,26 +47,46 @@ impl Errand {
     }
 }
 
-/// What a worker tells its front; the files have said the same to OpenVPN before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a worker tells its front.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Word {
+    /// The client is in; OpenVPN's files say so too.
     Accepted,
+    /// The client is out; OpenVPN's files say so too.
     Rejected,
-    Asked,
+    /// The front is to write this to `auth_pending_file`, which OpenVPN reads when the front returns, and never again.
+    Pending(String),
 }
 
 impl Word {
-    fn byte(self) -> u8 {
+    /// The longest message, in bytes.
+    pub(super) const MAX_BYTES: usize = 1024;
+
+    fn message(&self) -> Vec<u8> {
         match self {
-            Self::Accepted => b'1',
-            Self::Rejected => b'0',
-            Self::Asked => b'?',
+            Self::Accepted => b"1".to_vec(),
+            Self::Rejected => b"0".to_vec(),
+            Self::Pending(content) => format!("?{content}").into_bytes(),
         }
     }
 
-    pub(super) fn parse(byte: u8) -> Option<Self> {
-        [Self::Accepted, Self::Rejected, Self::Asked].into_iter().find(|word| word.byte() == byte)
+    pub(super) fn parse(message: &[u8]) -> Option<Self> {
+        match message {
+            b"1" => Some(Self::Accepted),
+            b"0" => Some(Self::Rejected),
+            [b'?', content @ ..] => Some(Self::Pending(std::str::from_utf8(content).ok()?.to_owned())),
+            _ => None,
+        }
     }
+}
+
+/// Whether a word was in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The front acts on it.
+    Yes,
+    /// The front has gone on.
+    No,
 }
 
 /// How long OpenVPN waits for the verdict: the question's time where one is open (`send_auth_pending_messages`), else
@@ -93,19 +116,21 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
         (Err(error), _) => return failed(environment, &report, &error.to_string()),
         (_, Err(error)) => return failed(environment, &report, &error.to_string()),
     };
+    report.set_factor(settings.auth.factor);
     match errand {
         Errand::Verify => {
             let login = Login::parse(&settings, environment, &work);
             if let Ok(login) = &login {
                 report.set_username(login.attempt.user.as_str());
             }
-            let asks = login.as_ref().is_ok_and(|login| login.asks_in_session(&settings));
+            let asks = login.as_ref().is_ok_and(|login| login.question_ahead(&settings).is_some());
             let patience = lifetime(&settings, asks);
             Job { settings: &settings, environment, report: &report, patience, tell: say }.verify(&login);
         }
         Errand::Answer => {
             let patience = lifetime(&settings, true);
-            Job { settings: &settings, environment, report: &report, patience, tell: |_| {} }.answer(&work);
+            Job { settings: &settings, environment, report: &report, patience, tell: |_| Heard::No }
+                .answer(&work);
         }
     }
 }
@@ -118,7 +143,7 @@ pub(super) struct Job<'a> {
     /// The longest that PAM may take, and that an answer waits for its question.
     pub(super) patience: Duration,
     /// Called as soon as the verdict is written: whoever waits for it need not wait until the database is closed.
-    pub(super) tell: fn(Word),
+    pub(super) tell: fn(&Word) -> Heard,
 }
 
 impl Job<'_> {
@@ -126,16 +151,50 @@ impl Job<'_> {
     pub(super) fn verify(&self, login: &Result<Login, RequestError>) -> Word {
         let control = self.environment.control_files();
         let session = control.as_ref().map(session_key);
-        let deliver = |outcome: &Outcome| {
-            let word = deliver(outcome, control.as_ref(), self.report);
-            (self.tell)(word);
-            word
+        let login = match login {
+            Ok(login) => login,
+            Err(error) => return self.deliver(&refused(error.reason()), control.as_ref()),
         };
-        match login {
-            Ok(login) => with_decision(self.settings, Deadline::after(self.patience), |decision| {
-                deliver(&decision.login(&login.attempt, &login.submission, session.as_ref()))
-            }),
-            Err(error) => deliver(&refused(error.reason())),
+        with_decision(self.settings, Deadline::after(self.patience), |decision| {
+            let mut outcome = decision.login(&login.attempt, &login.submission, session.as_ref());
+            if let (Outcome::Ask(question @ Question { carrier: Carrier::Session, .. }), Some(session)) =
+                (&outcome, &session)
+            {
+                let word = Word::Pending(self.pending(question));
+                if (self.tell)(&word) == Heard::Yes || login.question_ahead(self.settings).is_some() {
+                    self.report.outcome(&outcome);
+                    return word;
+                }
+                let question = question.clone();
+                outcome = decision.ask_by_reconnecting(session, question);
+            }
+            self.deliver(&outcome, control.as_ref())
+        })
+    }
+
+    fn pending(&self, question: &Question) -> String {
+        let timeout = Duration::from_secs(self.settings.totp.challenge_timeout.get());
+        openvpn::challenge::pending(timeout, &question.text)
+    }
+
+    /// Writes the verdict, and tells whoever waits for it.
+    fn deliver(&self, outcome: &Outcome, control: Option<&ControlFiles>) -> Word {
+        self.open_portal(outcome);
+        let word = deliver(outcome, control, self.report);
+        (self.tell)(&word);
+        word
+    }
+
+    /// Has the client open the page where a user enrols in Duo, if it can and is still in time. The rejection follows.
+    fn open_portal(&self, outcome: &Outcome) {
+        let Outcome::Reject(Rejection { told: Told::Enrol { portal: Some(portal), .. }, .. }) = outcome
+        else {
+            return;
+        };
+        let method = self.environment.client_software().opens_addresses;
+        let pending = method.and_then(|method| openvpn::challenge::open_address(HAND_WINDOW, method, portal));
+        if let Some(pending) = pending {
+            (self.tell)(&Word::Pending(pending));
         }
     }
 
@@ -177,6 +236,7 @@ fn with_decision<T>(
     decide: impl FnOnce(&mut Decision<'_>) -> T,
 ) -> T {
     let primary = Isolated::new(&settings.pam.service, deadline);
+    let duo = duo::OnDemand::new(&settings.duo, deadline);
     let mut store = OnDemand::at(&settings.totp.token_db_path);
     let mut decision = Decision::new(Services {
         settings,
@@ -184,6 +244,7 @@ fn with_decision<T>(
         store: &mut store,
         clock: &SystemClock,
         random: &SystemRandom,
+        duo: &duo,
     });
     decide(&mut decision)
 }
@@ -204,11 +265,14 @@ fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_
         Outcome::Accept(_) => (Word::Accepted, control.map(ControlFiles::accept)),
         Outcome::Reject(rejection) => {
             pause(report.left_of(rejection.hold));
-            (Word::Rejected, control.map(|files| files.reject(&report.text(rejection.told))))
+            (Word::Rejected, control.map(|files| files.reject(&report.text(&rejection.told))))
         }
         Outcome::Ask(question) => match &question.carrier {
-            // The front writes the question: OpenVPN reads it when the front returns.
-            Carrier::Session => (Word::Asked, None),
+            // An answer leads to no second question in the same session.
+            Carrier::Session => {
+                let reason = report.text(&Told::ClientCannotBeAsked);
+                (Word::Rejected, control.map(|files| files.reject(&reason)))
+            }
             Carrier::Reconnect { state } => {
                 let reason = dynamic_challenge(question, state);
                 (Word::Rejected, control.map(|files| files.reject(&reason)))
@@ -235,7 +299,7 @@ fn reject_on_panic(control: Option<ControlFiles>) {
         Entry::new(Level::Error, "worker").pair("reason", "panic").maybe("place", place).write();
         if let Some(control) = &control {
             // Gone or decided already: then there is nothing to reject.
-            let _ = control.reject(Told::AuthenticationFailed.text());
+            let _ = control.reject(&Told::AuthenticationFailed.text());
         }
         std::process::exit(1)
     }));
@@ -243,11 +307,13 @@ fn reject_on_panic(control: Option<ControlFiles>) {
 
 fn failed(environment: &Environment, report: &Report<'_>, detail: &str) {
     let outcome = refused(Reason::Internal(detail.to_owned()));
-    say(deliver(&outcome, environment.control_files().as_ref(), report));
+    say(&deliver(&outcome, environment.control_files().as_ref(), report));
 }
 
-fn say(word: Word) {
-    // A front that has gone on does not listen: the verdict is in the files.
-    let mut output = std::io::stdout().lock();
-    let _ = output.write_all(&[word.byte()]).and_then(|()| output.flush());
+/// Says a word to the front. One that has gone on does not listen; verdicts are in the files too.
+fn say(word: &Word) -> Heard {
+    match rustix::io::write(rustix::stdio::stdout(), &word.message()) {
+        Ok(_) => Heard::Yes,
+        Err(_) => Heard::No,
+    }
 }

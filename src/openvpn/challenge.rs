@@ -1,5 +1,6 @@
 //! The texts of challenges, as OpenVPN passes them to clients (`doc/management-notes.txt`, "Challenge/Response").
 
+use super::OpenMethod;
 use crate::printable;
 use data_encoding::BASE64;
 use std::time::Duration;
@@ -14,6 +15,18 @@ const MAX_TEXT_BYTES: usize = 200;
 #[must_use]
 pub fn pending(timeout: Duration, text: &str) -> String {
     format!("{}\ncrtext\nCR_TEXT:R,E:{}\n", timeout.as_secs(), printable::ascii(text, MAX_TEXT_BYTES))
+}
+
+/// The content of `auth_pending_file` that has the client open an `https://` address. `None` where it is longer than
+/// clients take.
+#[must_use]
+pub fn open_address(timeout: Duration, method: OpenMethod, address: &str) -> Option<String> {
+    let (method, message) = match method {
+        OpenMethod::WebAuth => ("webauth", "WEB_AUTH::"),
+        OpenMethod::OpenUrl => ("openurl", "OPEN_URL:"),
+    };
+    let fits = address.len() <= MAX_TEXT_BYTES && address.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| format!("{}\n{method}\n{message}{address}\n", timeout.as_secs()))
 }
 
 /// The failure reason that is a CRV1 question. `state` is letters and digits; `username` is what the client sent, and
@@ -41,6 +54,17 @@ mod tests {
             pending(Duration::from_secs(300), "Please enter your TOTP code"),
             "300\ncrtext\nCR_TEXT:R,E:Please enter your TOTP code\n"
         );
+        assert_eq!(
+            open_address(Duration::from_secs(60), OpenMethod::WebAuth, "https://x.test/a"),
+            Some("60\nwebauth\nWEB_AUTH::https://x.test/a\n".to_owned())
+        );
+        assert_eq!(
+            open_address(Duration::from_secs(60), OpenMethod::OpenUrl, "https://x.test/a"),
+            Some("60\nopenurl\nOPEN_URL:https://x.test/a\n".to_owned())
+        );
+        for bad in ["https://x\n1", "https://x y", &"x".repeat(201)] {
+            assert_eq!(open_address(Duration::from_secs(60), OpenMethod::OpenUrl, bad), None, "{bad:?}");
+        }
         assert_eq!(dynamic("ABC234", "alice", "Your code"), "CRV1:R,E:ABC234:YWxpY2U=:Your code");
     }
 

@@ -9,8 +9,19 @@ pub struct ClientSoftware {
     pub answers_in_session: bool,
     /// Shows a CRV1 question and comes back with the answer. Nothing announces it: true unless known otherwise.
     pub answers_by_reconnecting: bool,
+    /// How it opens an address in a browser while the login waits, if it does.
+    pub opens_addresses: Option<OpenMethod>,
     /// Understands `AUTH_FAILED,TEMP[backoff N]` (bit 8 of `IV_PROTO`, `IV_PROTO_AUTH_FAIL_TEMP` in `ssl.h`).
     pub understands_backoff: bool,
+}
+
+/// How a client opens an address (`IV_SSO`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMethod {
+    /// `webauth`
+    WebAuth,
+    /// `openurl`
+    OpenUrl,
 }
 
 /// Tunnelblick builds that list `crtext` and have no window for it: the login would hang.
@@ -20,14 +31,19 @@ impl ClientSoftware {
     /// Recognises a client by its `IV_SSO`, `IV_GUI_VER` and `IV_PROTO`.
     #[must_use]
     pub fn recognise(sso: &str, gui_version: &str, protocols: &str) -> Self {
-        let lists_crtext = sso.split(',').any(|method| method.trim() == "crtext");
+        let lists = |wanted: &str| sso.split(',').any(|method| method.trim() == wanted);
         let hangs =
             tunnelblick_build(gui_version).is_some_and(|build| TUNNELBLICK_WITHOUT_WINDOW.contains(&build));
         // OpenVPN for Android (ics-openvpn) has no CRV1.
         let android = gui_version.contains("de.blinkt.openvpn");
         Self {
-            answers_in_session: lists_crtext && !hangs,
+            answers_in_session: lists("crtext") && !hangs,
             answers_by_reconnecting: !android,
+            opens_addresses: match (lists("webauth"), lists("openurl")) {
+                (true, _) => Some(OpenMethod::WebAuth),
+                (false, true) => Some(OpenMethod::OpenUrl),
+                (false, false) => None,
+            },
             understands_backoff: protocols.trim().parse::<u32>().is_ok_and(|bits| bits & (1 << 8) != 0),
         }
     }
@@ -65,6 +81,18 @@ mod tests {
             let client = ClientSoftware::recognise(sso, gui, "");
             assert_eq!(client.answers_in_session, in_session, "{sso} {gui}");
             assert_eq!(client.answers_by_reconnecting, reconnecting, "{sso} {gui}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_opened_by_the_method_that_the_client_lists() {
+        for (sso, method) in [
+            ("webauth,openurl,crtext", Some(OpenMethod::WebAuth)),
+            ("openurl, crtext", Some(OpenMethod::OpenUrl)),
+            ("crtext", None),
+            ("", None),
+        ] {
+            assert_eq!(ClientSoftware::recognise(sso, "", "").opens_addresses, method, "{sso}");
         }
     }
 

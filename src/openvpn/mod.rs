@@ -10,7 +10,7 @@ mod control;
 mod credentials;
 mod environment;
 
-pub use client::ClientSoftware;
+pub use client::{ClientSoftware, OpenMethod};
 pub use control::{AnswerSlot, ControlError, ControlFiles, SlotState};
 pub use credentials::{
     Credentials, CredentialsError, MAX_FILE_BYTES, PasswordField, StateId, parse_response,

@@ -57,13 +57,13 @@ pub struct EnrolledToken {
 pub enum Replace {
     /// It stays, and the new one is refused.
     No,
-    /// Its tokens, backup codes, failures and questions go.
+    /// Its tokens, backup codes, failures and questions go; state and factor stay.
     Yes,
 }
 
 impl Database {
-    /// Stores a user with one token. Returns whether it was done: not when the user is enrolled and is not to be
-    /// replaced.
+    /// Stores a user with one token. Returns whether it was done: not when the user has a token and is not to be replaced.
+    /// A user with a record keeps state and factor.
     ///
     /// # Errors
     /// When the database fails.
@@ -75,22 +75,23 @@ impl Database {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let transaction = self.immediate()?;
-        let known: Option<i64> = transaction
-            .query_row("SELECT id FROM user WHERE name = ?1", [name.as_str()], |row| row.get(0))
-            .optional()?;
-        match (known, replace) {
-            (Some(_), Replace::No) => return Ok(false),
-            (Some(_), Replace::Yes) => remove(&transaction, name)?,
-            (None, _) => forget(&transaction, name)?,
-        }
-        transaction.execute(
-            "INSERT INTO user (name, created_at) VALUES (?1, ?2)",
-            params![name.as_str(), to_sql(now)],
+        let user = record_of(&transaction, name, now)?;
+        let enrolled: bool = transaction.query_row(
+            "SELECT EXISTS (SELECT 1 FROM totp_token WHERE user_id = ?1)",
+            [user],
+            |row| row.get(0),
         )?;
+        if enrolled && replace == Replace::No {
+            return Ok(false);
+        }
+        transaction.execute("DELETE FROM totp_token WHERE user_id = ?1", [user])?;
+        transaction.execute("DELETE FROM backup_code WHERE user_id = ?1", [user])?;
+        forget(&transaction, name)?;
         transaction.execute(
             "INSERT INTO totp_token (user_id, secret, algorithm, digits, period, created_at)
-             VALUES (last_insert_rowid(), ?1, ?2, ?3, ?4, ?5)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
+                user,
                 token.secret.expose_secret(),
                 token.algorithm.name(),
                 token.digits,
@@ -100,6 +101,25 @@ impl Database {
         )?;
         transaction.commit()?;
         Ok(true)
+    }
+
+    /// Sets the factor of a user; `None` is the one of the settings. A user without a record gets one. Questions that wait
+    /// for an answer are forgotten: they ask for the other factor.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_factor(
+        &mut self,
+        name: &UserName,
+        factor: Option<Factor>,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        let transaction = self.immediate()?;
+        let user = record_of(&transaction, name, now)?;
+        transaction
+            .execute("UPDATE user SET factor = ?2 WHERE id = ?1", params![user, factor.map(Factor::word)])?;
+        transaction.execute("DELETE FROM challenge WHERE identity = ?1", [name.as_str()])?;
+        Ok(transaction.commit()?)
     }
 
     /// Removes a user with everything about them, the questions that wait for an answer too. Returns whether there was
@@ -199,6 +219,19 @@ impl UserRow {
     }
 }
 
+/// The number of the user's record, which is made where there is none.
+fn record_of(
+    transaction: &rusqlite::Transaction<'_>,
+    name: &UserName,
+    now: UnixTime,
+) -> Result<i64, StoreError> {
+    transaction.execute(
+        "INSERT INTO user (name, created_at) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+        params![name.as_str(), to_sql(now)],
+    )?;
+    Ok(transaction.query_row("SELECT id FROM user WHERE name = ?1", [name.as_str()], |row| row.get(0))?)
+}
+
 fn remove(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM user WHERE name = ?1", [name.as_str()])?;
     forget(transaction, name)
@@ -208,5 +241,6 @@ fn remove(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<()
 fn forget(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM failure WHERE kind = 'user' AND subject = ?1", [name.as_str()])?;
     transaction.execute("DELETE FROM challenge WHERE identity = ?1 OR user = ?1", [name.as_str()])?;
+    transaction.execute("DELETE FROM push WHERE identity = ?1", [name.as_str()])?;
     Ok(())
 }

@@ -5,4 +5,4 @@ mod records;
 mod sqlite;
 
 pub use enrolment::{Enrolled, EnrolledToken, NewToken, Replace};
-pub use sqlite::{Database, DatabaseError, OnDemand};
+pub use sqlite::{Database, DatabaseError, OnDemand, is_ours};

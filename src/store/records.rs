@@ -7,6 +7,7 @@ use crate::clock::UnixTime;
 use crate::config::Factor;
 use crate::name::UserName;
 use crate::secret::secret;
+use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 
 /// A transaction that holds the write lock.
@@ -34,16 +35,20 @@ pub(super) fn from_sql(value: i64) -> u64 {
 
 impl Records for SqliteRecords<'_> {
     fn user(&mut self, name: &UserName) -> Result<Option<User>, StoreError> {
-        let row: Option<(i64, String, Option<String>)> = self
+        let row: Option<(i64, String, Option<String>, bool)> = self
             .0
-            .prepare_cached("SELECT id, state, factor FROM user WHERE name = ?1")?
-            .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached(
+                "SELECT id, state, factor, EXISTS (SELECT 1 FROM totp_token WHERE user_id = user.id)
+                 FROM user WHERE name = ?1",
+            )?
+            .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
             .optional()?;
-        let Some((id, state, factor)) = row else { return Ok(None) };
+        let Some((id, state, factor, has_token)) = row else { return Ok(None) };
         Ok(Some(User {
             id: UserId(id),
             state: parse_state(&state)?,
             factor: parse_factor(factor.as_deref())?,
+            has_token,
         }))
     }
 
@@ -84,6 +89,32 @@ impl Records for SqliteRecords<'_> {
         Ok(())
     }
 
+    fn push_is_open(&mut self, identity: &UserName, now: UnixTime) -> Result<bool, StoreError> {
+        let open = self
+            .0
+            .query_row(
+                "SELECT 1 FROM push WHERE identity = ?1 AND open_until > ?2",
+                params![identity.as_str(), to_sql(now)],
+                |_| Ok(()),
+            )
+            .optional()?;
+        Ok(open.is_some())
+    }
+
+    fn open_push(&mut self, identity: &UserName, until: UnixTime) -> Result<(), StoreError> {
+        self.0.execute(
+            "INSERT INTO push (identity, open_until) VALUES (?1, ?2)
+             ON CONFLICT (identity) DO UPDATE SET open_until = ?2",
+            params![identity.as_str(), to_sql(until)],
+        )?;
+        Ok(())
+    }
+
+    fn close_push(&mut self, identity: &UserName) -> Result<(), StoreError> {
+        self.0.execute("DELETE FROM push WHERE identity = ?1", [identity.as_str()])?;
+        Ok(())
+    }
+
     fn put_challenge(
         &mut self,
         key: &ChallengeKey,
@@ -94,8 +125,8 @@ impl Records for SqliteRecords<'_> {
         let forgotten = to_sql(now.saturating_sub(3_600));
         self.0.execute("DELETE FROM challenge WHERE expires_at < ?1", [forgotten])?;
         self.0.execute(
-            "INSERT OR REPLACE INTO challenge (key, user, identity, common_name, certificate, expires_at)
-             VALUES (:key, :user, :identity, :common_name, :certificate, :expires_at)",
+            "INSERT OR REPLACE INTO challenge (key, user, identity, common_name, certificate, expires_at, asked)
+             VALUES (:key, :user, :identity, :common_name, :certificate, :expires_at, :asked)",
             named_params! {
                 ":key": key.0,
                 ":user": challenge.user,
@@ -103,6 +134,7 @@ impl Records for SqliteRecords<'_> {
                 ":common_name": challenge.common_name,
                 ":certificate": challenge.certificate,
                 ":expires_at": to_sql(challenge.expires_at),
+                ":asked": serde_json::to_string(&challenge.asked).map_err(|_| unreadable("a question"))?,
             },
         )?;
         Ok(())
@@ -113,7 +145,7 @@ impl Records for SqliteRecords<'_> {
             .0
             .prepare_cached(
                 "DELETE FROM challenge WHERE key = ?1
-                 RETURNING user, identity, common_name, certificate, expires_at",
+                 RETURNING user, identity, common_name, certificate, expires_at, asked",
             )?
             .query_row([key.0], read_challenge)
             .optional()?;
@@ -137,12 +169,15 @@ pub(super) fn has_challenge(
 }
 
 fn read_challenge(row: &Row<'_>) -> Result<Challenge, rusqlite::Error> {
+    let asked = row.get_ref(5)?.as_str()?;
     Ok(Challenge {
         user: row.get(0)?,
         identity: row.get(1)?,
         common_name: row.get(2)?,
         certificate: row.get(3)?,
         expires_at: from_sql(row.get(4)?),
+        asked: serde_json::from_str(asked)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, Type::Text, Box::new(error)))?,
     })
 }
 

@@ -16,8 +16,14 @@ use std::time::Duration;
 /// Marks a database as ours (`PRAGMA application_id`, bytes 68-71 of the file): "O2FA".
 const APPLICATION_ID: i32 = 0x4f32_4641;
 
+/// How a database of SQLite begins.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 /// The migrations, in order. `PRAGMA user_version` counts how many a database has had.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/0001_users_tokens_challenges.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/0001_users_tokens_challenges.sql"),
+    include_str!("../../migrations/0002_duo.sql"),
+];
 
 /// How long to wait for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -266,13 +272,22 @@ fn header_of(path: &Path, file: &OwnedFd) -> Result<Header, DatabaseError> {
     if header.is_empty() {
         return Ok(Header::Empty);
     }
-    if !header.starts_with(b"SQLite format 3\0") || header.len() < 100 {
+    if !header.starts_with(MAGIC) || header.len() < 100 {
         return foreign("not an SQLite database");
     }
     if header[68..72] != APPLICATION_ID.to_be_bytes() {
         return foreign("an SQLite database of another program, perhaps of the script that was used before");
     }
     Ok(Header::Ours)
+}
+
+/// Whether an open file is a database of this program, by its first bytes. Changes neither the file nor its offset.
+#[must_use]
+pub fn is_ours(file: &OwnedFd) -> bool {
+    let mut header = [0; 72];
+    matches!(rustix::io::pread(file, &mut header, 0), Ok(72))
+        && header.starts_with(MAGIC)
+        && header[68..] == APPLICATION_ID.to_be_bytes()
 }
 
 /// Renames `unfinished` to `path` unless there is a file with something in it.

@@ -3,11 +3,12 @@
 use crate::auth::*;
 use crate::clock::{Clock, UnixTime};
 use crate::config::Settings;
+use crate::factor::duo::{self, DuoError};
 use crate::factor::totp::{self, Algorithm};
 use crate::random::{Random, RandomError};
 use crate::secret::{ExposeSecret, secret};
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 
 pub(super) const PASSWORD: &[u8] = b"right";
 pub(super) const HOLD: Duration = Duration::from_secs(2);
@@ -48,6 +49,7 @@ pub(super) struct Tables {
     pub(super) last_step: Option<u64>,
     pub(super) failures: HashMap<String, Failures>,
     pub(super) challenges: HashMap<ChallengeKey, Challenge>,
+    pub(super) pushes: HashMap<String, UnixTime>,
     pub(super) logins: usize,
 }
 
@@ -123,6 +125,23 @@ impl Records for FakeRecords<'_> {
         Ok(())
     }
 
+    fn push_is_open(&mut self, identity: &UserName, now: UnixTime) -> Result<bool, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.pushes.get(identity.as_str()).is_some_and(|until| *until > now))
+    }
+
+    fn open_push(&mut self, identity: &UserName, until: UnixTime) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.pushes.insert(identity.as_str().to_owned(), until);
+        Ok(())
+    }
+
+    fn close_push(&mut self, identity: &UserName) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.pushes.remove(identity.as_str());
+        Ok(())
+    }
+
     fn put_challenge(
         &mut self,
         key: &ChallengeKey,
@@ -151,6 +170,77 @@ pub(super) struct FakeClock(pub(super) Cell<UnixTime>);
 impl Clock for FakeClock {
     fn now(&self) -> UnixTime {
         self.0.get()
+    }
+
+    fn pause(&self, time: Duration) {
+        self.0.set(self.0.get() + time.as_secs());
+    }
+}
+
+/// A Duo that answers what a test has put down, in that order, and complains when it is asked for more or for less.
+#[derive(Default)]
+pub(super) struct FakeDuo {
+    pub(super) look_ups: RefCell<VecDeque<Result<duo::Preauth, DuoError>>>,
+    pub(super) transactions: RefCell<VecDeque<Result<(), DuoError>>>,
+    pub(super) statuses: RefCell<VecDeque<Result<duo::Status, DuoError>>>,
+    /// What was asked, in words.
+    pub(super) asked: RefCell<Vec<String>>,
+    /// How many more looks there is time for.
+    pub(super) patience: Cell<usize>,
+}
+
+impl FakeDuo {
+    fn next<T>(answers: &RefCell<VecDeque<Result<T, DuoError>>>, what: &str) -> Result<T, DuoError> {
+        answers.borrow_mut().pop_front().unwrap_or_else(|| panic!("Duo is asked unexpectedly: {what}"))
+    }
+
+    fn note(&self, what: String) -> String {
+        self.asked.borrow_mut().push(what.clone());
+        what
+    }
+
+    /// What was asked since the last time.
+    pub(super) fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.borrow_mut())
+    }
+}
+
+impl duo::Api for FakeDuo {
+    fn preauth(&self, request: &duo::PreauthRequest<'_>) -> Result<duo::Preauth, DuoError> {
+        let verified = if request.verified_push { " verified" } else { "" };
+        let what = self.note(format!("preauth {}{verified}", request.user.as_str()));
+        Self::next(&self.look_ups, &what)
+    }
+
+    fn auth(&self, request: &duo::AuthRequest<'_>) -> Result<duo::Transaction, DuoError> {
+        let device = |choice: &duo::DeviceChoice<'_>| match choice {
+            duo::DeviceChoice::Auto => "auto".to_owned(),
+            duo::DeviceChoice::Id(id) => (*id).to_owned(),
+        };
+        let factor = match &request.factor {
+            duo::Factor::Auto => "auto".to_owned(),
+            duo::Factor::Push(choice) => format!("push {}", device(choice)),
+            duo::Factor::Phone(choice) => format!("phone {}", device(choice)),
+            duo::Factor::Sms(choice) => format!("sms {}", device(choice)),
+            duo::Factor::Passcode(code) => {
+                format!("passcode {}", String::from_utf8_lossy(code.expose_secret()))
+            }
+            duo::Factor::Prompt(entry) => format!("prompt {entry}"),
+        };
+        let what = self.note(format!("auth {} {factor}", request.user.as_str()));
+        Self::next(&self.transactions, &what)?;
+        Ok(duo::Transaction("tx1".to_owned()))
+    }
+
+    fn auth_status(&self, transaction: &duo::Transaction) -> Result<duo::Status, DuoError> {
+        let what = self.note(format!("status {}", transaction.0));
+        Self::next(&self.statuses, &what)
+    }
+
+    fn time_is_over(&self) -> bool {
+        let left = self.patience.get();
+        self.patience.set(left.saturating_sub(1));
+        left == 0
     }
 }
 
@@ -183,19 +273,21 @@ pub(super) struct Door {
     pub(super) primary: FakePrimary,
     pub(super) store: FakeStore,
     pub(super) clock: FakeClock,
+    pub(super) duo: FakeDuo,
     random: FakeRandom,
 }
 
 impl Door {
     pub(super) fn new() -> Self {
         let mut store = FakeStore::default();
-        let alice = User { id: UserId(1), state: UserState::Enabled, factor: None };
+        let alice = User { id: UserId(1), state: UserState::Enabled, factor: None, has_token: true };
         store.tables.users.insert("alice".to_owned(), alice);
         Self {
             settings: Settings::default(),
             primary: FakePrimary::default(),
             store,
             clock: FakeClock(Cell::new(1_000_000_020)),
+            duo: FakeDuo::default(),
             random: FakeRandom::default(),
         }
     }
@@ -208,6 +300,10 @@ impl Door {
         self.decide(|decision| decision.answer_in_session(attempt, &session(), &secret(response)))
     }
 
+    pub(super) fn ask_by_reconnecting_instead(&mut self, question: Question) -> Outcome {
+        self.decide(|decision| decision.ask_by_reconnecting(&session(), question))
+    }
+
     fn decide<T>(&mut self, decide: impl FnOnce(&mut Decision<'_>) -> T) -> T {
         decide(&mut Decision::new(Services {
             settings: &self.settings,
@@ -215,6 +311,7 @@ impl Door {
             store: &mut self.store,
             clock: &self.clock,
             random: &self.random,
+            duo: &self.duo,
         }))
     }
 

@@ -104,7 +104,7 @@ fn a_question_is_answered_once_by_the_same_user_and_certificate_and_in_time() {
         other
     };
     let mut door = Door::new();
-    let bob = User { id: UserId(2), state: UserState::Enabled, factor: None };
+    let bob = User { id: UserId(2), state: UserState::Enabled, factor: None, has_token: true };
     door.store.tables.users.insert("bob".to_owned(), bob);
     let state = door.ask_by_reconnecting();
     let code = door.code(0);
@@ -204,14 +204,17 @@ fn who_is_not_enrolled_is_let_in_only_where_the_settings_say_so() {
 }
 
 #[test]
-fn a_disabled_user_and_one_with_another_factor_stay_out() {
+fn a_disabled_user_stays_out_whatever_the_factor() {
     let mut door = Door::new();
     let code = door.code(0);
     for (state, factor, word) in [
         (UserState::Disabled, None, "disabled"),
-        (UserState::Enabled, Some(config::Factor::Duo), "factor-unavailable"),
+        (UserState::Disabled, Some(config::Factor::Duo), "disabled"),
     ] {
-        door.store.tables.users.insert("alice".to_owned(), User { id: UserId(1), state, factor });
+        door.store
+            .tables
+            .users
+            .insert("alice".to_owned(), User { id: UserId(1), state, factor, has_token: true });
         door.settings.auth.unenrolled = Unenrolled::Allow;
         for submission in [both(PASSWORD, &code), typed(PASSWORD), Submission::GenuineToken] {
             let outcome = door.login(&attempt(IN_SESSION), &submission);
@@ -224,7 +227,7 @@ fn a_disabled_user_and_one_with_another_factor_stay_out() {
 fn a_right_password_of_a_user_who_cannot_log_in_is_refused_like_a_wrong_one() {
     let mut door = Door::new();
     let code = door.code(0);
-    let disabled = User { id: UserId(1), state: UserState::Disabled, factor: None };
+    let disabled = User { id: UserId(1), state: UserState::Disabled, factor: None, has_token: true };
     door.store.tables.users.insert("alice".to_owned(), disabled);
     for user in ["alice", "nobody"] {
         for submission in [typed(PASSWORD), both(PASSWORD, &code)] {

@@ -1,5 +1,6 @@
 //! The decision against scripted services: every flow, every way it can go wrong.
 
+mod duo;
 mod fakes;
 mod flows;
 mod identity;

@@ -217,6 +217,10 @@ impl Api for Client {
         let response = self.request(Method::Get, "/auth/v2/auth_status", &request::status(transaction))?;
         Ok(answer::status(&response))
     }
+
+    fn time_is_over(&self) -> bool {
+        self.deadline.left().is_zero()
+    }
 }
 
 /// An answer that holds nothing of what was asked for.

@@ -5,6 +5,8 @@
 
 mod answer;
 mod client;
+pub mod menu;
+mod on_demand;
 mod rate_limit;
 mod request;
 mod secret_key;
@@ -13,6 +15,7 @@ mod transport;
 mod trust;
 
 pub use client::Client;
+pub use on_demand::OnDemand;
 
 use crate::name::UserName;
 use crate::secret::SecretBytes;
@@ -38,6 +41,9 @@ pub trait Api {
     /// # Errors
     /// As [`Api::preauth`].
     fn auth_status(&self, transaction: &Transaction) -> Result<Status, DuoError>;
+
+    /// Whether the time that this login has for Duo has run out.
+    fn time_is_over(&self) -> bool;
 }
 
 /// What a look-up is about.
@@ -112,8 +118,22 @@ pub enum Capability {
     MobileOtp,
 }
 
+impl Capability {
+    /// Duo's word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Push => "push",
+            Self::Sms => "sms",
+            Self::Phone => "phone",
+            Self::MobileOtp => "mobile_otp",
+        }
+    }
+}
+
 /// Duo's own prompt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     /// Several lines of text.
     pub text: String,

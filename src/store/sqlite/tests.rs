@@ -1,6 +1,7 @@
 use super::*;
-use crate::auth::{Challenge, Failures, TokenId, UserState};
+use crate::auth::{Asked, Challenge, Failures, TokenId, UserState};
 use crate::config::Factor;
+use crate::factor::duo::menu::Menu;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
 use crate::secret::{ExposeSecret, SecretBytes, secret};
@@ -12,6 +13,8 @@ use std::sync::Barrier;
 use std::thread;
 
 const NOW: u64 = 1_795_295_268;
+/// The newest schema.
+const KNOWN: i64 = 2;
 const KEY: ChallengeKey = ChallengeKey([1; 32]);
 const OTHER_KEY: ChallengeKey = ChallengeKey([2; 32]);
 
@@ -63,6 +66,7 @@ fn challenge(user: &str, expires_at: u64) -> Challenge {
         common_name: Some("Test-Client".to_owned()),
         certificate: None,
         expires_at,
+        asked: Asked::Code,
     }
 }
 
@@ -160,10 +164,10 @@ fn a_new_database_is_marked_as_ours_in_the_file_itself() {
     // Still open: what is only in the write-ahead log does not count.
     let content = std::fs::read(&path).unwrap();
     assert_eq!(content[68..72], *b"O2FA");
-    assert_eq!(pragma(&database, "user_version"), 1);
+    assert_eq!(pragma(&database, "user_version"), KNOWN);
     drop(database);
     let content = std::fs::read(&path).unwrap();
-    assert_eq!(content[60..64], [0, 0, 0, 1], "user_version");
+    assert_eq!(content[60..64], [0, 0, 0, 2], "user_version");
     assert_eq!(content[68..72], *b"O2FA");
 }
 
@@ -298,13 +302,13 @@ fn a_directory_in_place_of_the_database_is_refused() {
 
 #[test]
 fn a_database_of_a_later_version_is_refused_and_left_as_it_is() {
-    for version in ["2", "99", "-1"] {
+    for version in ["3", "99", "-1"] {
         let (directory, path, database) = new_database();
         database.connection.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
         drop(database);
         let before = snapshot(directory.path());
         for error in [error_of(Database::open(&path)), error_of(Database::open_or_create(&path))] {
-            assert!(matches!(error, DatabaseError::TooNew { known: 1, .. }), "{version}: {error}");
+            assert!(matches!(error, DatabaseError::TooNew { known: 2, .. }), "{version}: {error}");
             assert!(error.to_string().contains("later version"), "{error}");
         }
         assert_eq!(snapshot(directory.path()), before, "{version}");
@@ -330,7 +334,7 @@ fn a_database_that_is_only_founded_is_migrated() {
     founded.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}")).unwrap();
     drop(founded);
     let database = Database::open(&path).unwrap();
-    assert_eq!((pragma(&database, "user_version"), count(&database, "user")), (1, 0));
+    assert_eq!((pragma(&database, "user_version"), count(&database, "user")), (KNOWN, 0));
 }
 
 #[test]
@@ -444,7 +448,7 @@ fn many_processes_can_make_the_database_at_once() {
         });
         let mut database = Database::open(&path).unwrap();
         assert_eq!(database.users().unwrap().len(), usize::from(MAKERS));
-        assert_eq!(pragma(&database, "user_version"), 1);
+        assert_eq!(pragma(&database, "user_version"), KNOWN);
         drop(database);
         assert_eq!(snapshot(&directory.path().join("sub")).len(), 1, "nothing else is left there");
     }
@@ -469,7 +473,7 @@ fn many_processes_can_migrate_the_database_at_once() {
                 });
             }
         });
-        assert_eq!(pragma(&Database::open(&path).unwrap(), "user_version"), 1);
+        assert_eq!(pragma(&Database::open(&path).unwrap(), "user_version"), KNOWN);
     }
 }
 
@@ -539,6 +543,7 @@ fn a_challenge_is_taken_once() {
         common_name: Some("Test-Client".to_owned()),
         certificate: Some("45:08:3d".to_owned()),
         expires_at: NOW + 300,
+        asked: Asked::DuoMenu(Menu::default()),
     };
     committed(&mut database, |records| records.put_challenge(&KEY, &stored, NOW)).unwrap();
     assert!(committed(&mut database, |records| records.take_challenge(&OTHER_KEY)).unwrap().is_none());
@@ -659,7 +664,8 @@ fn replacing_an_enrolment_leaves_nothing_of_the_old_one() {
     let alice = database.enrolled("alice").unwrap().unwrap();
     let [stored] = &alice.tokens[..] else { panic!("one token") };
     assert_eq!(stored.token.secret.expose_secret(), [2; 20]);
-    assert_eq!((stored.token.last_step, stored.last_offset, alice.last_login_at), (None, None, None));
+    assert_eq!((stored.token.last_step, stored.last_offset), (None, None));
+    assert_eq!(alice.last_login_at, Some(NOW), "the user is the same");
     assert_eq!(alice.failures, Failures::default());
     for (table, rows) in
         [("user", 1), ("totp_token", 1), ("backup_code", 0), ("challenge", 0), ("failure", 0)]
@@ -667,6 +673,60 @@ fn replacing_an_enrolment_leaves_nothing_of_the_old_one() {
         assert_eq!(count(&database, table), rows, "{table}");
     }
     assert!(enrol(&mut database, "bob", 3, Replace::Yes).unwrap(), "nothing to replace is no error");
+}
+
+#[test]
+fn a_telephone_waits_for_one_login_until_it_ends_or_its_time_is_over() {
+    let (_directory, _path, mut database, _) = with_alice();
+    let open =
+        |database: &mut Database, now| database.begin().unwrap().push_is_open(&name("alice"), now).unwrap();
+    assert!(!open(&mut database, NOW));
+    committed(&mut database, |records| records.open_push(&name("alice"), NOW + 60)).unwrap();
+    assert!(open(&mut database, NOW) && open(&mut database, NOW + 59) && !open(&mut database, NOW + 60));
+    assert!(!database.begin().unwrap().push_is_open(&name("bob"), NOW).unwrap());
+    committed(&mut database, |records| records.open_push(&name("alice"), NOW + 90)).unwrap();
+    assert!(open(&mut database, NOW + 60));
+    committed(&mut database, |records| records.close_push(&name("alice"))).unwrap();
+    assert!(!open(&mut database, NOW));
+    committed(&mut database, |records| records.open_push(&name("alice"), NOW + 60)).unwrap();
+    assert!(database.delete(&name("alice")).unwrap());
+    assert!(!open(&mut database, NOW), "it goes with the user");
+}
+
+#[test]
+fn a_factor_is_set_and_the_open_questions_are_forgotten() {
+    let (_directory, _path, mut database, _) = with_alice();
+    committed(&mut database, |records| {
+        records.put_challenge(&KEY, &challenge("alice", NOW), NOW).unwrap();
+        records.put_challenge(&OTHER_KEY, &challenge("bob", NOW), NOW).unwrap();
+        records.set_failures(&name("alice"), Failures { count: 3, locked_until: None }).unwrap();
+    });
+    for factor in [Some(Factor::Duo), Some(Factor::Totp), None] {
+        database.set_factor(&name("alice"), factor, NOW).unwrap();
+        let user = database.begin().unwrap().user(&name("alice")).unwrap().unwrap();
+        assert_eq!((user.factor, user.has_token), (factor, true));
+    }
+    assert_eq!((count(&database, "challenge"), count(&database, "failure")), (1, 1));
+    database.set_factor(&name("carol"), Some(Factor::Duo), NOW).unwrap();
+    let carol = database.begin().unwrap().user(&name("carol")).unwrap().unwrap();
+    assert_eq!((carol.factor, carol.has_token, carol.state), (Some(Factor::Duo), false, UserState::Enabled));
+}
+
+#[test]
+fn a_database_of_the_version_before_is_brought_up_to_date() {
+    let (_directory, path, database) = new_database();
+    database
+        .connection
+        .execute_batch(
+            "DROP TABLE push; ALTER TABLE challenge DROP COLUMN asked; PRAGMA user_version = 1;
+             INSERT INTO challenge (key, user, identity, expires_at) VALUES (zeroblob(32), 'alice', 'alice', 5);",
+        )
+        .unwrap();
+    drop(database);
+    let mut database = Database::open(&path).unwrap();
+    let taken = database.begin().unwrap().take_challenge(&ChallengeKey([0; 32])).unwrap().unwrap();
+    assert_eq!(taken.asked, Asked::Code);
+    assert!(!database.begin().unwrap().push_is_open(&name("alice"), NOW).unwrap());
 }
 
 #[test]
