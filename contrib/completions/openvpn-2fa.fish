@@ -1,0 +1,85 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_openvpn_2fa_global_optspecs
+    string join \n config= db= json h/help
+end
+
+function __fish_openvpn_2fa_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_openvpn_2fa_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_openvpn_2fa_using_subcommand
+    set -l cmd (__fish_openvpn_2fa_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr-file -d 'Write the QR code to a new file, .png or .svg' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l force -d 'Replace an enrolment: the old codes stop working'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr -d 'Print a QR code to standard error, also when standard output is no terminal'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -l secret -d 'Show the secret and the otpauth:// URI too'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l factor -d 'The second factor: totp, duo, or default (as in the settings)' -r -f -a "totp\t'Codes of an authenticator app'
+duo\t'Duo'
+default\t'As in the settings'"
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l push -d 'Send the user a push, and wait for the answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
