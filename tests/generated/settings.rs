@@ -20,7 +20,7 @@ fn keys() -> Vec<Key> {
     let (mut section, mut comment, mut keys) = (String::new(), Vec::new(), Vec::new());
     for line in file.lines() {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.to_owned();
+            name.clone_into(&mut section);
             comment.clear();
         } else if let Some(words) = line.strip_prefix("# ") {
             comment.push(words.to_owned());
@@ -107,7 +107,8 @@ fn the_manual_page_of_the_settings_is_made_from_the_example_file() {
     let head = file.lines().take_while(|line| !line.starts_with('['));
     for line in head {
         let line = line.trim_start_matches('#').trim();
-        page.push_str(&if line.is_empty() { ".PP\n".to_owned() } else { format!("{}\n", escaped(line)) });
+        let line = if line.is_empty() { ".PP".to_owned() } else { escaped(line) };
+        writeln!(page, "{line}").unwrap();
     }
     let mut section = String::new();
     for key in keys() {
