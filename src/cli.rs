@@ -63,6 +63,13 @@ pub enum Command {
     Delete(Delete),
     /// Change which second factor a user has
     Set(Set),
+    /// Make a key to encrypt secrets with, in a new file
+    NewKey(NewKey),
+    /// Encrypt every secret in the database with the key of the settings
+    ///
+    /// To be run after the settings were given a key, or another one. All secrets are tried first; when one cannot be read, nothing is
+    /// changed. What was there before is wiped from the file.
+    Rekey(Rekey),
     /// Try out what a login depends on
     #[command(subcommand)]
     Check(Check),
@@ -112,6 +119,24 @@ pub struct Set {
     /// The second factor: totp, duo, or default (as in the settings)
     #[arg(long, value_name = "FACTOR")]
     pub factor: FactorChoice,
+}
+
+/// `new-key`
+#[derive(Debug, Args)]
+pub struct NewKey {
+    /// The file to make, readable by its owner only; one that is there already is left as it is
+    pub file: PathBuf,
+}
+
+/// `rekey`
+#[derive(Debug, Args)]
+pub struct Rekey {
+    /// The key that the secrets are encrypted with so far, where the settings name a new one
+    #[arg(long, value_name = "FILE")]
+    pub old_key_file: Option<PathBuf>,
+    /// Store the secrets as they are, without encryption
+    #[arg(long)]
+    pub remove: bool,
 }
 
 /// A user's second factor.

@@ -165,6 +165,15 @@ pub fn check_directory(directory: &Path) -> Result<(), ReadError> {
     Ok(forbid(directory, state.st_mode, 0o022, "go-w")?)
 }
 
+/// The directory that `path` is in.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 fn check(path: &Path, file: &OwnedFd, trust: Trust) -> Result<Stat, ReadError> {
     let state = rustix::fs::fstat(file).map_err(|e| ReadError::io(path, e))?;
     require_regular(path, &state)?;

@@ -14,7 +14,7 @@
 //! | [`hook`] | the front that OpenVPN waits for and the worker behind it: they drive the decision |
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
-//! | [`store`] | SQLite, with the only SQL |
+//! | [`store`] | SQLite, with the only SQL; secrets sealed with a key from outside |
 //! | [`admin`] | the administrator's commands, one file each |
 //! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!

@@ -33,6 +33,8 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "list" -d 'L
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "show" -d 'Show what is stored about a user'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d 'Try out what a login depends on'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr-file -d 'Write the QR code to a new file, .png or .svg' -r -F
@@ -62,6 +64,16 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l config -
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand new-key" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand new-key" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand new-key" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand new-key" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l old-key-file -d 'The key that the secrets are encrypted with so far, where the settings name a new one' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l remove -d 'Store the secrets as they are, without encryption'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
@@ -75,11 +87,13 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fis
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "show" -d 'Show what is stored about a user'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "set" -d 'Change which second factor a user has'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "check" -d 'Try out what a login depends on'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'

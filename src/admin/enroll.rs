@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
         period: token.period,
     };
     let replace = if arguments.force { Replace::Yes } else { Replace::No };
-    let mut database = Database::open_or_create(&settings.totp.token_db_path)?;
+    let mut database = Database::open_or_create(settings)?;
     if !database.enrol(&user, &new, replace, SystemClock.now())? {
         bail!(
             "{user} is enrolled already, nothing was changed (--force replaces it, and the old codes stop working)"

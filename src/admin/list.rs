@@ -8,11 +8,13 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let users = super::database(settings)?.users()?;
+    let mut database = super::database(settings)?;
+    let users = database.users()?;
     let now = SystemClock.now();
     if json {
         let users = users.iter().map(|user| super::show::json(user, now)).collect();
-        return super::print_json(&serde_json::Value::Array(users));
+        super::print_json(&serde_json::Value::Array(users))?;
+        return Ok(database.check_secrets()?);
     }
     // Columns for people, tabs for programs.
     let width = |user: &Enrolled| printable::text(&user.name).chars().count();
@@ -30,7 +32,9 @@ pub(super) fn run(settings: &Settings, json: bool) -> anyhow::Result<()> {
         }
         writeln!(text)?;
     }
-    super::print(&text)
+    super::print(&text)?;
+    // After the list: it is wanted most when the key is lost.
+    Ok(database.check_secrets()?)
 }
 
 /// One word on whether a user can log in.

@@ -6,7 +6,9 @@ mod check_duo;
 mod delete;
 mod enroll;
 mod list;
+mod new_key;
 mod qr;
+mod rekey;
 mod set;
 mod show;
 
@@ -34,6 +36,8 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
         Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),
         Command::Set(arguments) => set::run(arguments, &settings, cli.global.json),
+        Command::NewKey(arguments) => new_key::run(arguments, cli.global.json),
+        Command::Rekey(arguments) => rekey::run(arguments, &settings, cli.global.json),
         Command::Check(Check::Duo(arguments)) => check_duo::run(arguments, &settings, cli.global.json),
     });
     match result {
@@ -64,7 +68,7 @@ fn user_name(text: &str) -> anyhow::Result<UserName> {
 }
 
 fn database(settings: &Settings) -> anyhow::Result<Database> {
-    Ok(Database::open(&settings.totp.token_db_path)?)
+    Ok(Database::open(settings)?)
 }
 
 fn not_enrolled(user: &UserName) -> anyhow::Error {

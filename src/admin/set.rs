@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &Set, settings: &Settings, json: bool) -> anyhow::R
         FactorChoice::Duo => Some(Factor::Duo),
         FactorChoice::Default => None,
     };
-    let mut database = Database::open_or_create(&settings.totp.token_db_path)?;
+    let mut database = Database::open_or_create(settings)?;
     database.set_factor(&user, factor, SystemClock.now())?;
     if json {
         return super::print_json(&serde_json::json!({

@@ -1,6 +1,7 @@
 //! `show USER`
 
 use super::list::state;
+use crate::auth::Token;
 use crate::cli::Show;
 use crate::clock::{Clock, SystemClock, UnixTime, rfc3339};
 use crate::config::{Factor, Settings};
@@ -14,18 +15,21 @@ use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let name = super::user_name(&arguments.user)?;
-    let user =
-        super::database(settings)?.enrolled(name.as_str())?.ok_or_else(|| super::not_enrolled(&name))?;
+    let mut database = super::database(settings)?;
+    let user = database.enrolled(name.as_str())?.ok_or_else(|| super::not_enrolled(&name))?;
+    let secrets = if arguments.secret { database.tokens(&name)? } else { Vec::new() };
+    drop(database);
     let now = SystemClock.now();
-    let uri = |token: &EnrolledToken| {
+    let secret = |token: &EnrolledToken| secrets.iter().find(|known| known.id == token.id);
+    let uri = |token: &Token| {
         let issuer = settings.totp.issuer_name.as_str();
-        Enrolment { issuer, account: &user.name, token: &token.token }.uri()
+        Enrolment { issuer, account: &user.name, token }.uri()
     };
     if json {
         let mut value = self::json(&user, now);
-        if arguments.secret {
-            for (index, token) in user.tokens.iter().enumerate() {
-                value["tokens"][index]["secret"] = base32(&token.token.secret).expose_secret().into();
+        for (index, token) in user.tokens.iter().enumerate() {
+            if let Some(token) = secret(token) {
+                value["tokens"][index]["secret"] = base32(&token.secret).expose_secret().into();
                 value["tokens"][index]["uri"] = uri(token).expose_secret().into();
             }
         }
@@ -43,21 +47,23 @@ pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::
         writeln!(text, "locked until: {}", rfc3339(until))?;
     }
     for token in &user.tokens {
-        let parts = &token.token;
-        write!(text, "token: {}, {} digits, {} seconds", parts.algorithm.name(), parts.digits, parts.period)?;
+        write!(text, "token: {}, {} digits, {} seconds", token.algorithm.name(), token.digits, token.period)?;
+        if let Some(key) = &token.sealed_with {
+            write!(text, ", encrypted with the key {}", printable::text(key))?;
+        }
         if !token.label.is_empty() {
             write!(text, ", {}", printable::text(&token.label))?;
         }
         writeln!(text)?;
         if let Some(offset) = token.last_offset {
-            let seconds = offset * i64::from(parts.period);
+            let seconds = offset * i64::from(token.period);
             writeln!(
                 text,
                 "clock of the user's device: {seconds:+} seconds at the last login, to the nearest step"
             )?;
         }
-        if arguments.secret {
-            writeln!(text, "secret: {}", base32(&parts.secret).expose_secret())?;
+        if let Some(token) = secret(token) {
+            writeln!(text, "secret: {}", base32(&token.secret).expose_secret())?;
             writeln!(text, "uri: {}", uri(token).expose_secret())?;
         }
     }
@@ -73,11 +79,12 @@ pub(super) fn json(user: &Enrolled, now: UnixTime) -> Value {
         .map(|token| {
             json!({
                 "label": token.label,
-                "algorithm": token.token.algorithm.name(),
-                "digits": token.token.digits,
-                "period": token.token.period,
+                "algorithm": token.algorithm.name(),
+                "digits": token.digits,
+                "period": token.period,
                 "created_at": rfc3339(token.created_at),
                 "last_offset": token.last_offset,
+                "encrypted_with": token.sealed_with,
             })
         })
         .collect();

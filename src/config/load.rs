@@ -218,7 +218,7 @@ fn file_entries(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, ConfigError> {
 const SECRET_KEYS: [&str; 1] = ["skey"];
 
 /// The sections of the file, which are also the beginnings of the names in the environment.
-const SECTIONS: [&str; 6] = ["auth", "pam", "totp", "worker", "lockout", "duo"];
+const SECTIONS: [&str; 7] = ["auth", "pam", "totp", "store", "worker", "lockout", "duo"];
 
 /// The setting that an environment variable is, if it is one: `totpIssuerName` is `[totp] issuer_name`.
 fn environment_entry((name, value): &(OsString, OsString)) -> Option<Entry> {
@@ -264,6 +264,11 @@ fn check_combinations(settings: &Settings) -> Result<(), ConfigError> {
     }
     if settings.duo.skey.is_some() && settings.duo.skey_file.is_some() {
         return Err(ConfigError::Combination("[duo] skey and skey_file: only one of them can hold the key"));
+    }
+    if settings.store.key_file().as_ref() == Some(&settings.totp.token_db_path) {
+        return Err(ConfigError::Combination(
+            "[store] key_file and [totp] token_db_path: the key has a file of its own, outside the database",
+        ));
     }
     if settings.auth.primary == Primary::None && settings.auth.appended != Appended::Off {
         return Err(ConfigError::Combination(

@@ -10,7 +10,7 @@ mod value;
 
 pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
 pub use remote::{CaFile, HostName, IntegrationKey, ProxyAddress};
-pub use value::{Bounded, Line, Names, ServiceName};
+pub use value::{Bounded, FullPath, Line, Names, ServiceName};
 
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub pam: Pam,
     /// `[totp]`: codes, their questions and their database.
     pub totp: Totp,
+    /// `[store]`: how secrets are stored.
+    pub store: Store,
     /// `[worker]`: the processes behind OpenVPN's back.
     pub worker: Worker,
     /// `[lockout]`: what repeated failures lead to.
@@ -192,6 +194,22 @@ impl Default for Totp {
             issuer_name: Line::new("OpenVPN Server"),
             window: Bounded::new::<1>(),
         }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// A file with the key that secrets in the database are encrypted with; without one they are stored as they are.
+    pub key_file: Option<FullPath>,
+}
+
+impl Store {
+    /// [`Store::key_file`] as a path.
+    #[must_use]
+    pub fn key_file(&self) -> Option<PathBuf> {
+        self.key_file.as_ref().map(|file| file.as_path().to_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,27 @@ impl TryFrom<String> for Line {
             return Err("the text holds a control character or a line break".to_owned());
         }
         Ok(Self(text))
+    }
+}
+
+/// The path of a file from the root: hooks and shells are in different directories.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "PathBuf")]
+pub struct FullPath(PathBuf);
+
+impl FullPath {
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl TryFrom<PathBuf> for FullPath {
+    type Error = &'static str;
+
+    fn try_from(path: PathBuf) -> Result<Self, Self::Error> {
+        if path.is_absolute() { Ok(Self(path)) } else { Err("a full path is wanted, from the root: /...") }
     }
 }
 

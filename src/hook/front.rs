@@ -152,7 +152,7 @@ fn slot(settings: &Settings) -> Result<Slot, Reason> {
     let taken = match slots::take(database, max) {
         // Nobody enrols here for Duo: the first login makes the database.
         Err(SlotError::NoDatabase(_)) if settings.auth.factor == Factor::Duo => {
-            Database::open_or_create(database).map_err(|error| Reason::Internal(error.to_string()))?;
+            Database::open_or_create(settings).map_err(|error| Reason::Internal(error.to_string()))?;
             slots::take(database, max)
         }
         taken => taken,

@@ -237,7 +237,7 @@ fn with_decision<T>(
 ) -> T {
     let primary = Isolated::new(&settings.pam.service, deadline);
     let duo = duo::OnDemand::new(&settings.duo, deadline);
-    let mut store = OnDemand::at(&settings.totp.token_db_path);
+    let mut store = OnDemand::at(settings);
     let mut decision = Decision::new(Services {
         settings,
         primary: &primary,

@@ -1,26 +1,15 @@
 //! What an administrator does with the store, in SQL.
 
 use super::Database;
-use super::records::{failures_of, from_sql, parse_factor, parse_state, to_sql, tokens_of};
-use crate::auth::{Failures, StoreError, Token, UserId, UserState};
+use super::records::{failures_of, from_sql, parse_factor, parse_state, to_sql, unreadable};
+use super::sqlite::immediate;
+use super::tokens::{self, NewToken};
+use crate::auth::{Failures, StoreError, Token, TokenId, UserId, UserState};
 use crate::clock::UnixTime;
 use crate::config::Factor;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
-use crate::secret::{ExposeSecret, SecretBytes};
 use rusqlite::{OptionalExtension, Row, params};
-
-/// A token that is to be stored.
-pub struct NewToken<'a> {
-    /// The shared secret.
-    pub secret: &'a SecretBytes,
-    /// The hash function.
-    pub algorithm: Algorithm,
-    /// Digits of a code.
-    pub digits: u8,
-    /// Seconds of a step.
-    pub period: u32,
-}
 
 /// What is stored about a user.
 pub struct Enrolled {
@@ -40,10 +29,20 @@ pub struct Enrolled {
     pub tokens: Vec<EnrolledToken>,
 }
 
-/// What is stored about a token.
+/// What is stored about a token, its secret left out.
 pub struct EnrolledToken {
-    /// The token.
-    pub token: Token,
+    /// Its number.
+    pub id: TokenId,
+    /// The hash function.
+    pub algorithm: Algorithm,
+    /// Digits of a code.
+    pub digits: u8,
+    /// Seconds of a step.
+    pub period: u32,
+    /// The last step that was accepted.
+    pub last_step: Option<u64>,
+    /// The name of the key that its secret is encrypted with; `None`: it is stored as it is.
+    pub sealed_with: Option<String>,
     /// What the administrator called it.
     pub label: String,
     /// When it was made.
@@ -74,7 +73,8 @@ impl Database {
         replace: Replace,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let transaction = self.immediate()?;
+        let Self { connection, keyring, .. } = self;
+        let transaction = immediate(connection)?;
         let user = record_of(&transaction, name, now)?;
         let enrolled: bool = transaction.query_row(
             "SELECT EXISTS (SELECT 1 FROM totp_token WHERE user_id = ?1)",
@@ -87,18 +87,7 @@ impl Database {
         transaction.execute("DELETE FROM totp_token WHERE user_id = ?1", [user])?;
         transaction.execute("DELETE FROM backup_code WHERE user_id = ?1", [user])?;
         forget(&transaction, name)?;
-        transaction.execute(
-            "INSERT INTO totp_token (user_id, secret, algorithm, digits, period, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                user,
-                token.secret.expose_secret(),
-                token.algorithm.name(),
-                token.digits,
-                token.period,
-                to_sql(now)
-            ],
-        )?;
+        tokens::insert(&transaction, keyring, (UserId(user), name), token, now)?;
         transaction.commit()?;
         Ok(true)
     }
@@ -114,7 +103,7 @@ impl Database {
         factor: Option<Factor>,
         now: UnixTime,
     ) -> Result<(), StoreError> {
-        let transaction = self.immediate()?;
+        let transaction = immediate(&mut self.connection)?;
         let user = record_of(&transaction, name, now)?;
         transaction
             .execute("UPDATE user SET factor = ?2 WHERE id = ?1", params![user, factor.map(Factor::word)])?;
@@ -128,7 +117,7 @@ impl Database {
     /// # Errors
     /// When the database fails.
     pub fn delete(&mut self, name: &UserName) -> Result<bool, StoreError> {
-        let transaction = self.immediate()?;
+        let transaction = immediate(&mut self.connection)?;
         let known = transaction
             .query_row("SELECT 1 FROM user WHERE name = ?1", [name.as_str()], |_| Ok(()))
             .optional()?
@@ -138,7 +127,7 @@ impl Database {
         Ok(known)
     }
 
-    /// All users, by name, without their tokens' secrets leaving the store for longer than the caller keeps them.
+    /// All users, by name. Needs no key.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +145,7 @@ impl Database {
         Ok(users)
     }
 
-    /// What is stored about a user.
+    /// What is stored about a user. Needs no key.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,22 +169,54 @@ impl Database {
 
     fn enrolled_tokens(&self, user: UserId) -> Result<Vec<EnrolledToken>, StoreError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT label, created_at, last_offset FROM totp_token WHERE user_id = ?1 ORDER BY id",
+            "SELECT id, algorithm, digits, period, last_step, sealed_with, label, created_at, last_offset
+             FROM totp_token WHERE user_id = ?1 ORDER BY id",
         )?;
-        let described = statement
-            .query_map([user.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<Vec<(String, i64, Option<i64>)>, _>>()?;
-        let tokens = tokens_of(&self.connection, user)?;
-        Ok(tokens
-            .into_iter()
-            .zip(described)
-            .map(|(token, (label, created_at, last_offset))| EnrolledToken {
-                token,
-                label,
-                created_at: from_sql(created_at),
-                last_offset,
-            })
-            .collect())
+        let mut rows = statement.query([user.0])?;
+        let mut tokens = Vec::new();
+        while let Some(row) = rows.next()? {
+            let algorithm: String = row.get("algorithm")?;
+            let last_step: Option<i64> = row.get("last_step")?;
+            tokens.push(EnrolledToken {
+                id: TokenId(row.get("id")?),
+                algorithm: algorithm.parse().map_err(|_| unreadable("an algorithm"))?,
+                digits: row.get("digits")?,
+                period: row.get("period")?,
+                last_step: last_step.map(from_sql),
+                sealed_with: row.get("sealed_with")?,
+                label: row.get("label")?,
+                created_at: from_sql(row.get("created_at")?),
+                last_offset: row.get("last_offset")?,
+            });
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens of a user with their secrets, oldest first; none where there is no such user.
+    ///
+    /// # Errors
+    /// When the database fails, or a secret is encrypted and cannot be read.
+    pub fn tokens(&mut self, name: &UserName) -> Result<Vec<Token>, StoreError> {
+        let user = self
+            .connection
+            .query_row("SELECT id FROM user WHERE name = ?1", [name.as_str()], |row| row.get(0))
+            .optional()?;
+        match user {
+            Some(user) => tokens::tokens_of(&self.connection, &self.keyring, UserId(user)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Tries every secret, and the key that new ones would be encrypted with.
+    ///
+    /// # Errors
+    /// When the database fails, the key cannot be had, or a secret cannot be read: the first of them.
+    pub fn check_secrets(&mut self) -> Result<(), StoreError> {
+        self.keyring.key()?;
+        for token in tokens::stored(&self.connection)? {
+            token.secret(&self.keyring)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,8 +1,15 @@
 //! The database: SQLite, embedded. The only SQL in the program is here and in `migrations/`.
 
 mod enrolment;
+mod key;
 mod records;
+mod rekey;
+mod seal;
 mod sqlite;
+mod tokens;
 
-pub use enrolment::{Enrolled, EnrolledToken, NewToken, Replace};
-pub use sqlite::{Database, DatabaseError, OnDemand, is_ours};
+pub use enrolment::{Enrolled, EnrolledToken, Replace};
+pub use key::{KeyError, KeyId, NewKeyError, new_key};
+pub use rekey::{Protection, Rekeyed};
+pub use sqlite::{Database, DatabaseError, Location, OnDemand, is_ours};
+pub use tokens::{NewToken, SecretError};

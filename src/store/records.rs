@@ -1,17 +1,18 @@
 //! What the decision asks of the store, in SQL.
 
+use super::key::Keyring;
+use super::tokens::tokens_of;
 use crate::auth::{
     Challenge, ChallengeKey, Failures, Records, StoreError, Token, TokenId, User, UserId, UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::Factor;
 use crate::name::UserName;
-use crate::secret::secret;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 
-/// A transaction that holds the write lock.
-pub(super) struct SqliteRecords<'connection>(pub(super) Transaction<'connection>);
+/// A transaction that holds the write lock, and the key to the secrets.
+pub(super) struct SqliteRecords<'database>(pub(super) Transaction<'database>, pub(super) &'database Keyring);
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -20,7 +21,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 /// A value in the database that this version did not write.
-fn unreadable(what: &str) -> StoreError {
+pub(super) fn unreadable(what: &str) -> StoreError {
     StoreError(format!("database: cannot read {what}"))
 }
 
@@ -53,7 +54,7 @@ impl Records for SqliteRecords<'_> {
     }
 
     fn tokens(&mut self, user: UserId) -> Result<Vec<Token>, StoreError> {
-        tokens_of(&self.0, user)
+        tokens_of(&self.0, self.1, user)
     }
 
     fn burn_step(&mut self, token: TokenId, step: u64, offset: i64) -> Result<(), StoreError> {
@@ -190,33 +191,6 @@ pub(super) fn failures_of(connection: &rusqlite::Connection, subject: &str) -> R
         })
         .optional()?;
     Ok(failures.unwrap_or_default())
-}
-
-pub(super) fn tokens_of(connection: &rusqlite::Connection, user: UserId) -> Result<Vec<Token>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, secret, algorithm, digits, period, last_step, sealed_with
-         FROM totp_token WHERE user_id = ?1 ORDER BY id",
-    )?;
-    let mut rows = statement.query([user.0])?;
-    let mut tokens = Vec::new();
-    while let Some(row) = rows.next()? {
-        let sealed_with: Option<String> = row.get(6)?;
-        if sealed_with.is_some() {
-            return Err(unreadable("a secret that is encrypted, which this version does not do"));
-        }
-        let algorithm: String = row.get(2)?;
-        let last_step: Option<i64> = row.get(5)?;
-        let bytes = row.get_ref(1)?.as_blob().map_err(|_| unreadable("a secret"))?;
-        tokens.push(Token {
-            id: TokenId(row.get(0)?),
-            secret: secret(bytes),
-            algorithm: algorithm.parse().map_err(|_| unreadable("an algorithm"))?,
-            digits: row.get(3)?,
-            period: row.get(4)?,
-            last_step: last_step.map(from_sql),
-        });
-    }
-    Ok(tokens)
 }
 
 pub(super) fn parse_state(state: &str) -> Result<UserState, StoreError> {

@@ -1,7 +1,10 @@
 //! Making, opening and migrating the database file.
 
+use super::key::Keyring;
+use super::records::SqliteRecords;
 use crate::auth::{ChallengeKey, Records, Store, StoreError};
-use crate::files::{self, ReadError};
+use crate::config::Settings;
+use crate::files::{self, ReadError, directory_of};
 use crate::random::{Random, SystemRandom};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
@@ -79,18 +82,42 @@ pub enum DatabaseError {
     },
 }
 
+/// Where a database is, and the key to the secrets in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Location {
+    /// The database file.
+    pub database: PathBuf,
+    /// The file with the key; without one, secrets are stored as they are, and sealed ones stay shut.
+    pub key_file: Option<PathBuf>,
+}
+
+impl From<&Settings> for Location {
+    fn from(settings: &Settings) -> Self {
+        Self { database: settings.totp.token_db_path.clone(), key_file: settings.store.key_file() }
+    }
+}
+
 /// An open database.
 pub struct Database {
     pub(super) connection: Connection,
+    /// The key, which is read when a secret is met that needs it, or a new one is stored.
+    pub(super) keyring: Keyring,
     path: PathBuf,
 }
 
 impl Database {
-    /// Opens the database at `path`.
+    /// Opens the database at a location.
     ///
     /// # Errors
     /// When there is none, it is not ours, or not ours alone.
-    pub fn open(path: &Path) -> Result<Self, DatabaseError> {
+    pub fn open(location: impl Into<Location>) -> Result<Self, DatabaseError> {
+        let Location { database, key_file } = location.into();
+        let mut opened = Self::open_file(&database)?;
+        opened.keyring = Keyring::new(key_file);
+        Ok(opened)
+    }
+
+    fn open_file(path: &Path) -> Result<Self, DatabaseError> {
         let file = match files::open_regular(path, OFlags::RDONLY) {
             Ok(file) => file,
             Err(ReadError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
@@ -108,15 +135,17 @@ impl Database {
         Self::connect(path)
     }
 
-    /// Opens the database at `path`; makes it, and the directory that it is in, if they are not there: 0600 in 0700.
+    /// Opens the database at a location; makes it, and the directory that it is in, if they are not there: 0600 in 0700.
     ///
     /// # Errors
     /// As [`Database::open`], and when it cannot be made.
-    pub fn open_or_create(path: &Path) -> Result<Self, DatabaseError> {
-        match Self::open(path) {
+    pub fn open_or_create(location: impl Into<Location>) -> Result<Self, DatabaseError> {
+        let location = location.into();
+        match Self::open(location.clone()) {
             Err(DatabaseError::Missing(_)) => {}
             result => return result,
         }
+        let path = &location.database;
         let directory = directory_of(path);
         DirBuilder::new()
             .recursive(true)
@@ -125,7 +154,7 @@ impl Database {
             .map_err(|cause| DatabaseError::Create { path: directory.to_owned(), cause })?;
         files::check_directory(directory).map_err(DatabaseError::Untrusted)?;
         Self::create(path)?;
-        Self::open(path)
+        Self::open(location)
     }
 
     /// Makes a database beside `path` and gives it its name when it is whole, so that nobody ever opens half of one. If
@@ -170,7 +199,7 @@ impl Database {
                  PRAGMA secure_delete = ON;",
             )
             .map_err(failed)?;
-        let mut database = Self { connection, path: path.to_owned() };
+        let mut database = Self { connection, keyring: Keyring::new(None), path: path.to_owned() };
         database.migrate()?;
         Ok(database)
     }
@@ -191,8 +220,7 @@ impl Database {
         if version(&self.connection)? == MIGRATIONS.len() {
             return Ok(());
         }
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sqlite)?;
+        let transaction = immediate(&mut self.connection).map_err(sqlite)?;
         // Again, under the lock: many hooks may have started at once.
         for migration in &MIGRATIONS[version(&transaction)?..] {
             transaction.execute_batch(migration).map_err(sqlite)?;
@@ -201,19 +229,19 @@ impl Database {
         transaction.pragma_update(None, "user_version", known).map_err(sqlite)?;
         transaction.commit().map_err(sqlite)
     }
+}
 
-    /// Begins a transaction that holds the write lock from its start.
-    pub(super) fn immediate(&mut self) -> Result<Transaction<'_>, rusqlite::Error> {
-        self.connection.transaction_with_behavior(TransactionBehavior::Immediate)
-    }
+/// Begins a transaction that holds the write lock from its start.
+pub(super) fn immediate(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
 impl Store for Database {
     fn begin(&mut self) -> Result<Box<dyn Records + '_>, StoreError> {
-        let name = self.path.display().to_string();
-        let transaction =
-            self.immediate().map_err(|error| StoreError(format!("database {name}: {error}")))?;
-        Ok(Box::new(super::records::SqliteRecords(transaction)))
+        let Self { connection, keyring, path } = self;
+        let transaction = immediate(connection)
+            .map_err(|error| StoreError(format!("database {}: {error}", path.display())))?;
+        Ok(Box::new(SqliteRecords(transaction, keyring)))
     }
 
     fn is_asked(&mut self, key: &ChallengeKey) -> Result<bool, StoreError> {
@@ -223,23 +251,21 @@ impl Store for Database {
 
 /// A database that is opened when it is first asked, so that a login which ends before that never touches it.
 pub struct OnDemand {
-    path: PathBuf,
+    location: Location,
     open: Option<Database>,
 }
 
 impl OnDemand {
-    /// The database at `path`, not yet opened.
+    /// The database at a location, not yet opened.
     #[must_use]
-    pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), open: None }
+    pub fn at(location: impl Into<Location>) -> Self {
+        Self { location: location.into(), open: None }
     }
-}
 
-impl OnDemand {
     fn open(&mut self) -> Result<&mut Database, StoreError> {
         let database = match self.open.take() {
             Some(database) => database,
-            None => Database::open(&self.path).map_err(|error| StoreError(error.to_string()))?,
+            None => Database::open(self.location.clone()).map_err(|error| StoreError(error.to_string()))?,
         };
         Ok(self.open.insert(database))
     }
@@ -298,13 +324,6 @@ fn name_if_free(unfinished: &Path, path: &Path) -> io::Result<()> {
         Err(Errno::EXIST) if std::fs::symlink_metadata(path)?.len() == 0 => std::fs::rename(unfinished, path),
         Err(Errno::EXIST) => std::fs::remove_file(unfinished),
         Err(errno) => Err(errno.into()),
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 

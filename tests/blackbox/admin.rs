@@ -267,6 +267,7 @@ fn json_is_there_for_every_command() {
             "period": 30,
             "created_at": shown["tokens"][0]["created_at"],
             "last_offset": null,
+            "encrypted_with": null,
         }],
     });
     assert_eq!(shown, expected);

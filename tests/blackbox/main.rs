@@ -14,6 +14,7 @@
 mod admin;
 #[path = "../duo/mod.rs"]
 mod duo;
+mod encryption;
 mod factors;
 mod hook;
 mod settings;

@@ -82,6 +82,7 @@ const KEYS: &[Key] = &[
     Key { section: "totp", name: "challenge_timeout", variable: "totpChallengeTimeout", in_file: "60", in_environment: "60", shown: |s| s.totp.challenge_timeout.get().to_string(), default: "300", changed: "60" },
     Key { section: "totp", name: "issuer_name", variable: "totpIssuerName", in_file: "'ACME'", in_environment: "ACME", shown: |s| s.totp.issuer_name.as_str().to_owned(), default: "OpenVPN Server", changed: "ACME" },
     Key { section: "totp", name: "window", variable: "totpWindow", in_file: "0", in_environment: "0", shown: |s| s.totp.window.get().to_string(), default: "1", changed: "0" },
+    Key { section: "store", name: "key_file", variable: "storeKeyFile", in_file: "'/k'", in_environment: "/k", shown: |s| format!("{:?}", s.store.key_file()), default: "None", changed: "Some(\"/k\")" },
     Key { section: "worker", name: "max", variable: "workerMax", in_file: "8", in_environment: "8", shown: |s| s.worker.max.get().to_string(), default: "4", changed: "8" },
     Key { section: "lockout", name: "max_failures", variable: "lockoutMaxFailures", in_file: "3", in_environment: "3", shown: |s| s.lockout.max_failures.get().to_string(), default: "5", changed: "3" },
     Key { section: "lockout", name: "seconds", variable: "lockoutSeconds", in_file: "20", in_environment: "20", shown: |s| s.lockout.seconds.get().to_string(), default: "300", changed: "20" },
@@ -647,6 +648,15 @@ fn names_of_users_are_a_list_or_a_text_with_commas() {
 }
 
 #[test]
+fn the_file_of_the_store_key_is_named_from_the_root() {
+    for path in ["store.key", "./store.key", "", "~/store.key"] {
+        let complaint = SettingsFile::new(format!("[store]\nkey_file = '{path}'\n")).complaint();
+        assert!(complaint.starts_with("2: [store] key_file: a full path is wanted"), "{complaint}");
+    }
+    assert!(in_environment(&[("storeKeyFile", "store.key")]).is_err());
+}
+
+#[test]
 fn settings_that_exclude_each_other_are_refused() {
     let both = in_file("[duo]\nskey = 'topsecret'\nskey_file = '/etc/k'\n").unwrap_err().to_string();
     assert!(both.contains("skey and skey_file") && !both.contains("topsecret"), "{both}");
@@ -655,6 +665,8 @@ fn settings_that_exclude_each_other_are_refused() {
     assert!(mixed.contains("skey and skey_file") && !mixed.contains("topsecret"), "{mixed}");
     let pushes = in_file("[duo]\nverified_push = true\nautopush = true\n").unwrap_err().to_string();
     assert!(pushes.contains("[duo] verified_push and autopush"), "{pushes}");
+    let same = in_file("[store]\nkey_file = '/d'\n[totp]\ntoken_db_path = '/d'\n").unwrap_err().to_string();
+    assert!(same.contains("[store] key_file and [totp] token_db_path"), "{same}");
     for form in ["comma", "digits"] {
         let text = in_file(&format!("[auth]\nprimary = 'none'\nappended = '{form}'\n")).unwrap_err();
         assert!(text.to_string().contains("nothing to append to"), "{text}");
