@@ -25,6 +25,8 @@ Examples:
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
+  openvpn-2fa unlock alice                  lets alice try again after too many wrong codes
+  openvpn-2fa disable alice                 keeps alice out, until openvpn-2fa enable alice
   openvpn-2fa set alice --factor duo        Duo for this user, whatever the settings say
   openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
@@ -61,6 +63,14 @@ pub enum Command {
     Show(Show),
     /// Remove a user's enrolment, and any question that still waits for an answer
     Delete(Delete),
+    /// Let a user try again at once who is locked after too many wrong codes
+    Unlock(Named),
+    /// Keep a user out, from now on; the enrolment stays
+    Disable(Named),
+    /// Let a user in again who was disabled
+    Enable(Named),
+    /// Give a user another name; the codes stay the same
+    Rename(Rename),
     /// Change which second factor a user has
     Set(Set),
     /// Make a key to encrypt secrets with, in a new file
@@ -109,6 +119,22 @@ pub struct Show {
 pub struct Delete {
     /// The user
     pub user: String,
+}
+
+/// `unlock`, `disable`, `enable`
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The user
+    pub user: String,
+}
+
+/// `rename`
+#[derive(Debug, Args)]
+pub struct Rename {
+    /// The name so far
+    pub old: String,
+    /// The new one, which nobody may have yet
+    pub new: String,
 }
 
 /// `set`

@@ -22,6 +22,12 @@ _openvpn__2fa() {
             openvpn__2fa,delete)
                 cmd="openvpn__2fa__subcmd__delete"
                 ;;
+            openvpn__2fa,disable)
+                cmd="openvpn__2fa__subcmd__disable"
+                ;;
+            openvpn__2fa,enable)
+                cmd="openvpn__2fa__subcmd__enable"
+                ;;
             openvpn__2fa,enroll)
                 cmd="openvpn__2fa__subcmd__enroll"
                 ;;
@@ -37,11 +43,17 @@ _openvpn__2fa() {
             openvpn__2fa,rekey)
                 cmd="openvpn__2fa__subcmd__rekey"
                 ;;
+            openvpn__2fa,rename)
+                cmd="openvpn__2fa__subcmd__rename"
+                ;;
             openvpn__2fa,set)
                 cmd="openvpn__2fa__subcmd__set"
                 ;;
             openvpn__2fa,show)
                 cmd="openvpn__2fa__subcmd__show"
+                ;;
+            openvpn__2fa,unlock)
+                cmd="openvpn__2fa__subcmd__unlock"
                 ;;
             openvpn__2fa__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__check__subcmd__duo"
@@ -61,6 +73,12 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,delete)
                 cmd="openvpn__2fa__subcmd__help__subcmd__delete"
                 ;;
+            openvpn__2fa__subcmd__help,disable)
+                cmd="openvpn__2fa__subcmd__help__subcmd__disable"
+                ;;
+            openvpn__2fa__subcmd__help,enable)
+                cmd="openvpn__2fa__subcmd__help__subcmd__enable"
+                ;;
             openvpn__2fa__subcmd__help,enroll)
                 cmd="openvpn__2fa__subcmd__help__subcmd__enroll"
                 ;;
@@ -76,11 +94,17 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,rekey)
                 cmd="openvpn__2fa__subcmd__help__subcmd__rekey"
                 ;;
+            openvpn__2fa__subcmd__help,rename)
+                cmd="openvpn__2fa__subcmd__help__subcmd__rename"
+                ;;
             openvpn__2fa__subcmd__help,set)
                 cmd="openvpn__2fa__subcmd__help__subcmd__set"
                 ;;
             openvpn__2fa__subcmd__help,show)
                 cmd="openvpn__2fa__subcmd__help__subcmd__show"
+                ;;
+            openvpn__2fa__subcmd__help,unlock)
+                cmd="openvpn__2fa__subcmd__help__subcmd__unlock"
                 ;;
             openvpn__2fa__subcmd__help__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check__subcmd__duo"
@@ -92,7 +116,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll list show delete set new-key rekey check help"
+            opts="-h --config --db --json --help enroll list show delete unlock disable enable rename set new-key rekey check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -221,6 +245,50 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__disable)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__enable)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__enroll)
             opts="-h --force --qr --qr-file --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -248,7 +316,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll list show delete set new-key rekey check help"
+            opts="enroll list show delete unlock disable enable rename set new-key rekey check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -290,6 +358,34 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__delete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__disable)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__enable)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -373,6 +469,20 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__rename)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -388,6 +498,20 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__unlock)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -471,6 +595,28 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__rename)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__set)
             opts="-h --factor --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -499,6 +645,28 @@ _openvpn__2fa() {
             ;;
         openvpn__subcmd__2fa__subcmd__show)
             opts="-h --secret --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__unlock)
+            opts="-h --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -32,6 +32,10 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "enroll" -d 
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "list" -d 'List the enrolled users, one line each, the name first'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "show" -d 'Show what is stored about a user'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "enable" -d 'Let a user in again who was disabled'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rename" -d 'Give a user another name; the codes stay the same'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "set" -d 'Change which second factor a user has'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
@@ -57,6 +61,22 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l confi
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand unlock" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand unlock" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand unlock" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand unlock" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand disable" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand disable" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand disable" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand disable" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enable" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enable" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enable" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enable" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rename" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rename" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rename" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rename" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand set" -l factor -d 'The second factor: totp, duo, or default (as in the settings)' -r -f -a "totp\t'Codes of an authenticator app'
 duo\t'Duo'
 default\t'As in the settings'"
@@ -87,13 +107,17 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fis
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "check" -d 'Try out what a login depends on'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "enable" -d 'Let a user in again who was disabled'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "rename" -d 'Give a user another name; the codes stay the same'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'

@@ -1,7 +1,8 @@
-//! The administrator's commands, one file each.
+//! The administrator's commands, one file each but for the smallest.
 //!
 //! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
 
+mod accounts;
 mod check_duo;
 mod delete;
 mod enroll;
@@ -35,6 +36,10 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
         Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),
+        Command::Unlock(arguments) => accounts::unlock(arguments, &settings, cli.global.json),
+        Command::Disable(arguments) => accounts::disable(arguments, &settings, cli.global.json),
+        Command::Enable(arguments) => accounts::enable(arguments, &settings, cli.global.json),
+        Command::Rename(arguments) => accounts::rename(arguments, &settings, cli.global.json),
         Command::Set(arguments) => set::run(arguments, &settings, cli.global.json),
         Command::NewKey(arguments) => new_key::run(arguments, cli.global.json),
         Command::Rekey(arguments) => rekey::run(arguments, &settings, cli.global.json),

@@ -261,6 +261,14 @@ fn remove(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<()
 /// Removes what can be there for a name that has no record: failures, and questions from before.
 fn forget(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM failure WHERE kind = 'user' AND subject = ?1", [name.as_str()])?;
+    forget_questions(transaction, name)
+}
+
+/// Removes the questions that wait for an answer, and the request that waits on the telephone.
+pub(super) fn forget_questions(
+    transaction: &rusqlite::Transaction<'_>,
+    name: &UserName,
+) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM challenge WHERE identity = ?1 OR user = ?1", [name.as_str()])?;
     transaction.execute("DELETE FROM push WHERE identity = ?1", [name.as_str()])?;
     Ok(())

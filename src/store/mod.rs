@@ -1,5 +1,6 @@
 //! The database: SQLite, embedded. The only SQL in the program is here and in `migrations/`.
 
+mod accounts;
 mod enrolment;
 mod key;
 mod records;
@@ -8,6 +9,7 @@ mod seal;
 mod sqlite;
 mod tokens;
 
+pub use accounts::Renaming;
 pub use enrolment::{Enrolled, EnrolledToken, Replace};
 pub use key::{KeyError, KeyId, NewKeyError, new_key};
 pub use rekey::{Protection, Rekeyed};

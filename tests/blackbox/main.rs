@@ -11,6 +11,7 @@
     reason = "a test that cannot be set up is to fail there"
 )]
 
+mod accounts;
 mod admin;
 #[path = "../duo/mod.rs"]
 mod duo;
