@@ -88,6 +88,14 @@ pub enum Command {
     PrimaryCheck,
 }
 
+/// Of commands that destroy something.
+#[derive(Debug, Default, Clone, Args)]
+pub struct Consent {
+    /// Do not ask on the terminal; where there is none, nobody is asked anyway
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
 /// `enroll`
 #[derive(Debug, Args)]
 pub struct Enroll {
@@ -102,6 +110,9 @@ pub struct Enroll {
     /// Write the QR code to a new file, .png or .svg
     #[arg(long, value_name = "FILE")]
     pub qr_file: Option<PathBuf>,
+    /// Whether to ask before an enrolment is replaced.
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// `show`
@@ -119,6 +130,9 @@ pub struct Show {
 pub struct Delete {
     /// The user
     pub user: String,
+    /// Whether to ask first.
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// `unlock`, `disable`, `enable`
@@ -163,6 +177,9 @@ pub struct Rekey {
     /// Store the secrets as they are, without encryption
     #[arg(long)]
     pub remove: bool,
+    /// Whether to ask before the encryption is taken off.
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// A user's second factor.

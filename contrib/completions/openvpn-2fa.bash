@@ -224,7 +224,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__delete)
-            opts="-h --config --db --json --help"
+            opts="-y -h --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -290,7 +290,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__enroll)
-            opts="-h --force --qr --qr-file --config --db --json --help"
+            opts="-y -h --force --qr --qr-file --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -570,7 +570,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__rekey)
-            opts="-h --old-key-file --remove --config --db --json --help"
+            opts="-y -h --old-key-file --remove --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

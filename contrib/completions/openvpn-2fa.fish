@@ -46,6 +46,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l confi
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l force -d 'Replace an enrolment: the old codes stop working'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr -d 'Print a QR code to standard error, also when standard output is no terminal'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
@@ -59,6 +60,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -l json -d
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand show" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand delete" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand unlock" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
@@ -92,6 +94,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l old-ke
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l remove -d 'Store the secrets as they are, without encryption'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F

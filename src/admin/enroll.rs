@@ -1,20 +1,25 @@
 //! `enroll USER`
 
-use super::qr;
+use super::{confirm, qr};
 use crate::auth::{Token, TokenId, UserState};
 use crate::cli::Enroll;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Factor, Settings};
 use crate::factor::totp::{self, Algorithm, Enrolment, NEW_SECRET_BYTES};
+use crate::name::UserName;
 use crate::random::{Random, SystemRandom};
 use crate::secret::{ExposeSecret, secret};
-use crate::store::{Database, NewToken, Replace};
+use crate::store::{Database, DatabaseError, NewToken, Replace};
 use anyhow::{Context, bail};
 use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
+    if arguments.force && confirm::is_wanted(&arguments.consent) && is_enrolled(&user, settings)? {
+        let question = format!("Replace the enrolment of {user}? The old codes stop working.");
+        confirm::ask(&question, &arguments.consent)?;
+    }
     // Before anything is stored: a picture that cannot be written must not cost an enrolment.
     let picture = arguments.qr_file.as_deref().map(qr::Picture::create).transpose()?;
 
@@ -83,4 +88,13 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
         write!(io::stderr(), "{}", qr::blocks(&uri, colour)?)?;
     }
     Ok(())
+}
+
+/// Whether there is something that a new enrolment would replace.
+fn is_enrolled(user: &UserName, settings: &Settings) -> anyhow::Result<bool> {
+    match Database::open(settings) {
+        Ok(mut database) => Ok(database.enrolled(user.as_str())?.is_some_and(|user| !user.tokens.is_empty())),
+        Err(DatabaseError::Missing(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod check_duo;
+mod confirm;
 mod delete;
 mod enroll;
 mod list;

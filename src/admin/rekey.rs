@@ -1,5 +1,6 @@
 //! `rekey`
 
+use super::confirm;
 use crate::cli::Rekey;
 use crate::config::Settings;
 use crate::store::{KeyId, Protection};
@@ -9,6 +10,9 @@ use std::io::{self, Write};
 pub(super) fn run(arguments: &Rekey, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let protection = if arguments.remove { Protection::None } else { Protection::Encrypted };
     let mut database = super::database(settings)?;
+    if arguments.remove {
+        confirm::ask("Store all secrets as they are, without encryption?", &arguments.consent)?;
+    }
     let done =
         database.rekey(protection, arguments.old_key_file.as_deref()).context("nothing was changed")?;
     database.compact().context(

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod admin;
+mod confirmation;
 #[path = "../duo/mod.rs"]
 mod duo;
 mod encryption;

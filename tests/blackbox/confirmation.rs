@@ -1,0 +1,100 @@
+//! What destroys something asks first, where somebody is there to answer.
+
+use crate::support::{PROGRAM, Site, need};
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// What a terminal shows of a command whose user types `typed`, and the exit status; `None` where no terminal can be had.
+fn on_terminal(site: &Site, arguments: &str, typed: &str) -> Option<(i32, String)> {
+    need("script");
+    let line = format!("{PROGRAM} --config {} {arguments}", site.config().display());
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("SHELL", "/bin/sh");
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut script = script.spawn().unwrap();
+    // The pipe is closed behind it, which is the end of the input on the terminal.
+    let _ = script.stdin.take().unwrap().write_all(typed.as_bytes());
+    let output = script.wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if complaint.contains("pseudo-terminal") {
+        eprintln!("not tried: {complaint}");
+        return None;
+    }
+    Some((output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap()))
+}
+
+fn is_enrolled(site: &Site, user: &str) -> bool {
+    site.admin(&["show", user]).status == 0
+}
+
+#[test]
+fn delete_asks_on_a_terminal_and_takes_nothing_but_yes_for_it() {
+    let site = Site::new();
+    site.enroll("alice");
+    for typed in ["n\n", "\n", "", "yes please\n"] {
+        let Some((status, seen)) = on_terminal(&site, "delete alice", typed) else { return };
+        assert_eq!(status, 1, "{seen}");
+        assert!(seen.contains("Delete alice? Their codes stop working. [y/N] "), "{seen}");
+        assert!(seen.contains("nothing was changed") && is_enrolled(&site, "alice"), "{typed:?}: {seen}");
+    }
+    for typed in ["y\n", "YES\n"] {
+        let (status, seen) = on_terminal(&site, "delete alice", typed).unwrap();
+        assert!(status == 0 && seen.contains("alice is deleted") && !is_enrolled(&site, "alice"), "{seen}");
+        site.enroll("alice");
+    }
+    let (status, seen) = on_terminal(&site, "delete bob", "").unwrap();
+    assert!(status == 1 && seen.contains("bob is not enrolled") && !seen.contains("[y/N]"), "{seen}");
+}
+
+#[test]
+fn a_forced_enrolment_asks_when_it_replaces_one() {
+    let site = Site::new();
+    let Some((status, seen)) = on_terminal(&site, "enroll alice --force --json", "") else { return };
+    assert!(status == 0 && !seen.contains("[y/N]"), "nothing to replace, not even a database: {seen}");
+    let before = site.admin(&["show", "alice", "--secret"]).stdout;
+    let picture = site.path("alice.png");
+    let arguments = format!("enroll alice --force --qr-file {}", picture.display());
+    let (status, seen) = on_terminal(&site, &arguments, "n\n").unwrap();
+    assert!(status == 1 && seen.contains("Replace the enrolment of alice?"), "{seen}");
+    assert_eq!(site.admin(&["show", "alice", "--secret"]).stdout, before);
+    assert!(!picture.exists());
+    let (status, seen) = on_terminal(&site, &arguments, "y\n").unwrap();
+    assert!(status == 0 && picture.exists(), "{seen}");
+    assert_ne!(site.admin(&["show", "alice", "--secret"]).stdout, before);
+}
+
+#[test]
+fn who_says_yes_beforehand_is_not_asked_and_neither_is_a_script() {
+    let site = Site::new();
+    for option in ["-y", "--yes"] {
+        site.enroll("alice");
+        for arguments in [format!("enroll alice --force {option}"), format!("delete alice {option}")] {
+            let Some((status, seen)) = on_terminal(&site, &arguments, "") else { return };
+            assert!(status == 0 && !seen.contains("[y/N]"), "{arguments}: {seen}");
+        }
+        assert!(!is_enrolled(&site, "alice"));
+    }
+    for arguments in [&["delete", "alice"][..], &["delete", "--yes", "alice"]] {
+        site.enroll("alice");
+        let printed = site.admin(arguments);
+        assert_eq!((printed.status, printed.stderr.as_str()), (0, "alice is deleted\n"));
+    }
+}
+
+#[test]
+fn encryption_is_taken_off_after_a_question() {
+    let site = Site::new();
+    let key = site.path("store.key");
+    assert_eq!(site.admin(&["new-key", key.to_str().unwrap()]).status, 0);
+    let settings = std::fs::read_to_string(site.config()).unwrap();
+    let settings = format!("{settings}[store]\nkey_file = '{}'\n", key.display());
+    std::fs::write(site.config(), settings).unwrap();
+    site.enroll("alice");
+    let is_encrypted = || site.shown("alice")["tokens"][0]["encrypted_with"].is_string();
+    let Some((status, seen)) = on_terminal(&site, "rekey --remove", "n\n") else { return };
+    assert!(status == 1 && seen.contains("[y/N]") && is_encrypted(), "{seen}");
+    let (status, seen) = on_terminal(&site, "rekey", "").unwrap();
+    assert!(status == 0 && !seen.contains("[y/N]") && is_encrypted(), "{seen}");
+    assert_eq!(on_terminal(&site, "rekey --remove -y", "").unwrap().0, 0);
+    assert!(!is_encrypted());
+}
