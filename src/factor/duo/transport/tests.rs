@@ -2,7 +2,7 @@ use super::*;
 use crate::clock::{Stopwatch, pause};
 use crate::config::Duo;
 use rustls::pki_types::{ServerName, UnixTime};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 const TIME: Duration = Duration::from_millis(300);
@@ -89,8 +89,11 @@ fn whoever_does_not_speak_tls_is_not_duo() {
 
 #[test]
 fn a_proxy_that_says_no_is_blamed() {
-    let port =
-        listener(|mut stream| drop(stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")));
+    let port = listener(|mut stream| {
+        // Heard first: a proxy that hangs up on what is still being said is another matter.
+        drop(stream.read(&mut [0; 1024]));
+        drop(stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"));
+    });
     let text = unreachable(&settings(&format!("http_proxy = 'http://127.0.0.1:{port}'"))).unwrap();
     assert!(
         text.contains("the proxy does not connect") && text.ends_with("by way of [duo] http_proxy"),
