@@ -28,6 +28,7 @@ Examples:
   openvpn-2fa unlock alice                  lets alice try again after too many wrong codes
   openvpn-2fa disable alice                 keeps alice out, until openvpn-2fa enable alice
   openvpn-2fa set alice --factor duo        Duo for this user, whatever the settings say
+  openvpn-2fa check                         what is wrong, if something is
   openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
 In server.conf:
@@ -80,8 +81,8 @@ pub enum Command {
     /// To be run after the settings were given a key, or another one. All secrets are tried first; when one cannot be read, nothing is
     /// changed. What was there before is wiped from the file.
     Rekey(Rekey),
-    /// Try out what a login depends on
-    #[command(subcommand)]
+    /// Look at all that a login depends on, and say what to change; or at one thing
+    #[command(visible_alias = "doctor")]
     Check(Check),
     /// The process that runs PAM for a worker: a request on standard input, the reply on standard output
     #[command(hide = true)]
@@ -194,8 +195,28 @@ pub enum FactorChoice {
 }
 
 /// `check`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Check {
+    /// One thing.
+    #[command(subcommand)]
+    pub what: Option<CheckOne>,
+    /// Everything.
+    #[command(flatten)]
+    pub all: CheckAll,
+}
+
+/// `check`, of everything
+#[derive(Debug, Args)]
+pub struct CheckAll {
+    /// OpenVPN's server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]
+    #[arg(long, value_name = "FILE")]
+    pub server_conf: Vec<PathBuf>,
+}
+
+/// `check`, of one thing
 #[derive(Debug, Subcommand)]
-pub enum Check {
+pub enum CheckOne {
     /// Reach Duo, and try the keys; with a user, see what Duo says of them
     Duo(CheckDuo),
 }

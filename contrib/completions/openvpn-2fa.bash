@@ -25,6 +25,9 @@ _openvpn__2fa() {
             openvpn__2fa,disable)
                 cmd="openvpn__2fa__subcmd__disable"
                 ;;
+            openvpn__2fa,doctor)
+                cmd="openvpn__2fa__subcmd__check"
+                ;;
             openvpn__2fa,enable)
                 cmd="openvpn__2fa__subcmd__enable"
                 ;;
@@ -116,7 +119,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll list show delete unlock disable enable rename set new-key rekey check help"
+            opts="-h --config --db --json --help enroll list show delete unlock disable enable rename set new-key rekey check doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -138,12 +141,16 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__check)
-            opts="-h --config --db --json --help duo help"
+            opts="-h --server-conf --config --db --json --help duo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --server-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -39,7 +39,8 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rename" -d 
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "set" -d 'Change which second factor a user has'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "doctor" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr-file -d 'Write the QR code to a new file, .png or .svg' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
@@ -97,6 +98,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l remove
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
@@ -110,6 +112,20 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fis
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l push -d 'Send the user a push, and wait for the answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
@@ -121,6 +137,6 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Try out what a login depends on'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'

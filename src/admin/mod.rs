@@ -3,7 +3,7 @@
 //! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
 
 mod accounts;
-mod check_duo;
+mod check;
 mod confirm;
 mod delete;
 mod enroll;
@@ -14,7 +14,7 @@ mod rekey;
 mod set;
 mod show;
 
-use crate::cli::{Check, Cli, Command, Global};
+use crate::cli::{Check, CheckOne, Cli, Command, Global};
 use crate::clock::{self, UnixTime};
 use crate::config::{self, Settings, Sources};
 use crate::name::UserName;
@@ -31,8 +31,17 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         crate::primary::run_helper();
         return ExitCode::SUCCESS;
     }
+    // Settings that cannot be read are something that it finds.
+    if let Command::Check(Check { what: None, all }) = &cli.command {
+        return match check::run(all, &cli.global, environment) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => failed(&error),
+        };
+    }
     let result = settings(&cli.global, environment).and_then(|settings| match &cli.command {
-        Command::PrimaryCheck => Ok(()),
+        // Done with above.
+        Command::PrimaryCheck | Command::Check(Check { what: None, .. }) => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
@@ -44,16 +53,22 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::Set(arguments) => set::run(arguments, &settings, cli.global.json),
         Command::NewKey(arguments) => new_key::run(arguments, cli.global.json),
         Command::Rekey(arguments) => rekey::run(arguments, &settings, cli.global.json),
-        Command::Check(Check::Duo(arguments)) => check_duo::run(arguments, &settings, cli.global.json),
+        Command::Check(Check { what: Some(CheckOne::Duo(arguments)), .. }) => {
+            check::duo::run(arguments, &settings, cli.global.json)
+        }
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "openvpn-2fa: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "openvpn-2fa: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn settings(global: &Global, environment: &Environment) -> anyhow::Result<Settings> {

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod admin;
+mod check;
 mod confirmation;
 #[path = "../duo/mod.rs"]
 mod duo;

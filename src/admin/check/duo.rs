@@ -1,5 +1,6 @@
-//! `check duo [USER]`
+//! Duo: whether it can be reached, and `check duo [USER]`.
 
+use super::finding::Findings;
 use crate::cli::CheckDuo;
 use crate::clock::{Clock, Deadline, SystemClock};
 use crate::config::{CaFile, DuoPrompt, Line, Settings};
@@ -15,11 +16,14 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// How long Duo may take among other checks, in seconds.
+const QUICK: u64 = 15;
+
 /// Duo refuses dates that are further off, in seconds.
 const MAX_CLOCK_DIFFERENCE: u64 = 300;
 
-pub(super) fn run(arguments: &CheckDuo, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let user = arguments.user.as_deref().map(super::user_name).transpose()?;
+pub(in crate::admin) fn run(arguments: &CheckDuo, settings: &Settings, json: bool) -> anyhow::Result<()> {
+    let user = arguments.user.as_deref().map(crate::admin::user_name).transpose()?;
     let duo = &settings.duo;
     let mut report = Report { json, value: json!({}) };
     let host = duo.host.as_ref().map_or("not set", |host| host.as_str());
@@ -44,6 +48,22 @@ pub(super) fn run(arguments: &CheckDuo, settings: &Settings, json: bool) -> anyh
     report.end()
 }
 
+/// Whether Duo can be reached and takes the keys. Looks nobody up.
+pub(super) fn find(settings: &Settings, findings: &mut Findings) {
+    let again = "openvpn-2fa check duo says more";
+    let deadline = Deadline::after(Duration::from_secs(settings.duo.timeout.get().min(QUICK)));
+    let tried = Client::new(&settings.duo, deadline).and_then(|client| {
+        let theirs = client.ping()?;
+        client.check()?;
+        Ok(clock(theirs, SystemClock.now()))
+    });
+    match tried {
+        Ok(clock) if clock == "right" => findings.good("Duo is reached and takes the keys"),
+        Ok(clock) => findings.doubtful(format!("Duo takes the keys; this machine's clock is {clock}"), again),
+        Err(error) => findings.bad(error.to_string(), again),
+    }
+}
+
 /// Lines for people as they come, or one value for programs.
 struct Report {
     json: bool,
@@ -56,11 +76,11 @@ impl Report {
             self.value[name.replace(' ', "_")] = text.into();
             return Ok(());
         }
-        super::print(&format!("{name}: {}\n", printable::text(text)))
+        crate::admin::print(&format!("{name}: {}\n", printable::text(text)))
     }
 
     fn end(self) -> anyhow::Result<()> {
-        if self.json { super::print_json(&self.value) } else { Ok(()) }
+        if self.json { crate::admin::print_json(&self.value) } else { Ok(()) }
     }
 }
 
