@@ -1,6 +1,7 @@
 //! The hooks, as OpenVPN calls them: without PAM, so that a certificate is the first proof.
 
 mod answers;
+mod duo;
 mod files;
 mod identity;
 mod limits;

@@ -1,11 +1,13 @@
 //! A site to test at: settings, a database and a temporary directory of OpenVPN's, and ways to start the program there.
 
 mod call;
+mod duo;
 mod session;
 mod site;
 mod token;
 
 pub(crate) use call::Call;
+pub(crate) use duo::{DuoSite, Login, Namespace};
 pub(crate) use session::{Question, Session, told};
 pub(crate) use site::{Printed, Site, run};
 pub(crate) use token::{Token, need};

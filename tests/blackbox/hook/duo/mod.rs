@@ -1,0 +1,8 @@
+//! Logins whose second factor is Duo, against the look-alike of `tests/duo`.
+
+mod factors;
+
+mod parameters;
+
+/// What a user is told when Duo gives no answer that can be used.
+const UNAVAILABLE: &str = "The second factor cannot be checked now, try again later";
