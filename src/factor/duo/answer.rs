@@ -3,6 +3,7 @@
 //! Duo adds fields and words as it likes: what is missing, `null`, of another type or not known is passed over where
 //! it is no decision, and a denial where it is one.
 
+use super::json::Unambiguous;
 use super::{Capability, Choices, Device, Event, Preauth, Prompt, Status, Transaction, Verdict};
 use crate::clock::UnixTime;
 use serde::Deserialize;
@@ -85,7 +86,7 @@ pub(super) fn envelope(body: &[u8]) -> Option<Envelope> {
     struct Outer {
         stat: String,
         #[serde(default)]
-        response: Value,
+        response: Unambiguous,
         #[serde(default)]
         code: Value,
         #[serde(default)]
@@ -97,7 +98,7 @@ pub(super) fn envelope(body: &[u8]) -> Option<Envelope> {
     // serde_json ends at 128 levels, so that no answer can exhaust the stack.
     let outer: Outer = serde_json::from_slice(body).ok()?;
     match outer.stat.as_str() {
-        "OK" => Some(Envelope::Response(outer.response)),
+        "OK" => Some(Envelope::Response(outer.response.0)),
         "FAIL" => Some(Envelope::Fault(Fault {
             code: outer.code.as_i64().unwrap_or_default(),
             message: line(&outer.message).chars().take(MAX_FAULT).collect(),

@@ -136,7 +136,8 @@ impl Client {
     }
 
     fn send(&self, call: Call, limit: Deadline) -> Result<Reply, DuoError> {
-        let fair = self.deadline.left() >= FAIR.min(self.patience);
+        // By what there was when Duo was first asked: of what is left, a part is always gone.
+        let fair = self.deadline.budget() >= FAIR.min(self.patience);
         let left = limit.left();
         let reply = if left.is_zero() { None } else { self.transport.exchange(call, left)? };
         reply.ok_or_else(|| {
@@ -164,10 +165,11 @@ impl Client {
     }
 
     fn understood<T>(&self, path: &str, part: Option<T>) -> Result<T, DuoError> {
-        part.ok_or_else(|| {
-            let place = self.transport.place();
-            DuoError::Refused(format!("{place} {path}: HTTP 200, and an answer that is not understood"))
-        })
+        part.ok_or_else(|| DuoError::Refused(self.not_understood(path)))
+    }
+
+    fn not_understood(&self, path: &str) -> String {
+        format!("{} {path}: HTTP 200, and an answer that is not understood", self.transport.place())
     }
 
     /// Waits as long as Duo asks to, or does not even begin where that is too long.
@@ -209,8 +211,10 @@ impl Api for Client {
     }
 
     fn auth(&self, request: &AuthRequest<'_>) -> Result<Transaction, DuoError> {
-        let response = self.request(Method::Post, "/auth/v2/auth", &request::auth(&self.machine, request))?;
-        self.understood("/auth/v2/auth", answer::transaction(&response))
+        let path = "/auth/v2/auth";
+        let response = self.request(Method::Post, path, &request::auth(&self.machine, request))?;
+        // No refusal: a telephone may ring all the same.
+        answer::transaction(&response).ok_or_else(|| DuoError::Unreachable(self.not_understood(path)))
     }
 
     fn auth_status(&self, transaction: &Transaction) -> Result<Status, DuoError> {

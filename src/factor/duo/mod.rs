@@ -5,6 +5,7 @@
 
 mod answer;
 mod client;
+mod json;
 pub mod menu;
 mod on_demand;
 mod rate_limit;

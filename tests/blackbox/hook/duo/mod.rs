@@ -1,6 +1,9 @@
 //! Logins whose second factor is Duo, against the look-alike of `tests/duo`.
 
 mod factors;
+mod network;
+mod outages;
+mod pacing;
 
 mod parameters;
 
