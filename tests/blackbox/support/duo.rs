@@ -42,15 +42,16 @@ impl DuoSite {
         let key = site.path("skey");
         std::fs::write(&key, format!("{SKEY}\n")).unwrap();
         super::chmod(&key, 0o600);
-        let mut settings = std::fs::read_to_string(site.config()).unwrap();
-        settings = settings.replace("[auth]\n", "[auth]\nfactor = 'duo'\n");
-        settings += &format!(
-            "[worker]\nmax = 100\n[duo]\nhost = '{name}'\nport = {}\nikey = '{IKEY}'\nskey_file = '{}'\nca_file = '{}'\ntimeout = 30\n",
+        let settings = std::fs::read_to_string(site.config()).unwrap();
+        let settings = settings.replace("[auth]\n", "[auth]\nfactor = 'duo'\n");
+        let duos = format!(
+            "[worker]\nmax = 100\n\
+             [duo]\nhost = '{name}'\nport = {}\nikey = '{IKEY}'\nskey_file = '{}'\nca_file = '{}'\ntimeout = 30\n",
             duo.port(),
             key.display(),
             duo.ca_file().display(),
         );
-        std::fs::write(site.config(), settings).unwrap();
+        std::fs::write(site.config(), settings + &duos).unwrap();
         Self { site, duo }
     }
 

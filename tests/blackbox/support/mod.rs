@@ -7,7 +7,7 @@ mod site;
 mod token;
 
 pub(crate) use call::Call;
-pub(crate) use duo::{DuoSite, Namespace};
+pub(crate) use duo::{DuoSite, Login, Namespace};
 pub(crate) use session::{Question, Session, told};
 pub(crate) use site::{Printed, Site, run};
 pub(crate) use token::{Token, need};

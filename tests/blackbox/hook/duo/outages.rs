@@ -135,9 +135,9 @@ fn in_the_look_up(row: &(Misbehaviour, Fate, &str)) {
             _ => ("reject", "duo-unavailable"),
         };
         if outcome == "accept" {
-            login.is_in()
+            login.is_in();
         } else {
-            login.is_out(UNAVAILABLE)
+            login.is_out(UNAVAILABLE);
         }
         let line = format!("outcome={outcome} reason={reason} ");
         assert!(site.logged(&["event=login", &line, part]), "{row:?} {failmode}: {}", site.logs());

@@ -23,8 +23,8 @@ fn machine() -> String {
 #[test]
 fn the_clients_address_goes_along_where_openvpn_knows_it() {
     let site = site();
-    let table: [(&[(&str, &str)], Option<&str>); 6] = [
-        (&[("untrusted_ip", "203.0.113.7")], Some("203.0.113.7")),
+    let table = [
+        (&[("untrusted_ip", "203.0.113.7")][..], Some("203.0.113.7")),
         (&[("untrusted_ip6", "2001:db8::7")], Some("2001:db8::7")),
         (&[("untrusted_ip6", "::ffff:203.0.113.7")], Some("203.0.113.7")),
         (&[], None),
