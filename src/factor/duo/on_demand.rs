@@ -56,3 +56,20 @@ impl Api for OnDemand<'_> {
         self.made().deadline.left().is_zero()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duo_has_no_more_time_than_the_settings_and_the_login_leave_it() {
+        let settings = |timeout: u64| toml::from_str::<config::Duo>(&format!("timeout = {timeout}")).unwrap();
+        for (timeout, left, allowed) in [(60, 10, 10), (10, 60, 10), (60, 0, 0)] {
+            let settings = settings(timeout);
+            let duo = OnDemand::new(&settings, Deadline::after(Duration::from_secs(left)));
+            let deadline = duo.made().deadline;
+            assert!(deadline.budget() <= Duration::from_secs(allowed), "{:?}", deadline.budget());
+            assert_eq!(duo.time_is_over(), allowed == 0);
+        }
+    }
+}

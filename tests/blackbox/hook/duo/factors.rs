@@ -314,3 +314,16 @@ fn a_client_that_has_gone_gets_no_verdict_and_no_file() {
     }
     assert!(login.session.files().iter().all(|file| !file.exists()));
 }
+
+#[test]
+fn without_a_password_nobody_is_asked_whatever_the_style_of_questions() {
+    for prompt in ["full", "short", "generic"] {
+        let site = DuoSite::with(&[("duoPrompt", prompt), ("authStallBudgetMs", "0")]);
+        site.duo.add(User::with_phone("alice").phone(Phone::ApprovesAfter(AT_ONCE)));
+        for version in ["", "de.blinkt.openvpn_0.7.51"] {
+            let session = site.session();
+            assert_eq!(site.login(&session, "alice", "").set("IV_GUI_VER", version).status(), 2);
+            assert_eq!((&*session.decided(), &*session.pending()), ("1", ""), "{prompt}");
+        }
+    }
+}

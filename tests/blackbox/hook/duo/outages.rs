@@ -92,6 +92,13 @@ fn of_answers() -> Vec<(Misbehaviour, Fate, &'static str)> {
         ),
         (Misbehaviour::refusal(200, 40002, "Invalid request parameters"), Shut, "HTTP 200, code 40002"),
         (Misbehaviour::status(407), Shut, "HTTP 407"),
+        // The status is enough: what cannot be read behind it makes it no milder.
+        (Misbehaviour::Instead(Response::new(403, "text/html", "x".repeat(100_000))), Shut, "HTTP 403"),
+        (
+            Misbehaviour::Instead(Response::new(302, "text/html", "x".repeat(100_000))),
+            Shut,
+            "HTTP 302, a redirect",
+        ),
         (Misbehaviour::status(418), Shut, "HTTP 418"),
         (
             Misbehaviour::redirect(302, "https://localhost:1/"),

@@ -235,3 +235,15 @@ fn however_many_devices_there_are_and_whatever_they_are_called_the_question_is_o
     office.site.duo.misbehave(Misbehaviour::Edited(odd::many_devices).always());
     assert_eq!(office.enter("Password-1", "").1.told(), UNAVAILABLE);
 }
+
+#[test]
+#[ignore = "needs root, for a PAM service of its own"]
+fn duo_is_not_waited_for_beyond_the_time_that_the_question_has() {
+    let office = Office::new(&[("totpChallengeTimeout", "2")]);
+    office.site.duo.add(User::with_phone("alice"));
+    let (_, session) = office.enter("Password-1", "crtext");
+    let start = std::time::Instant::now();
+    assert_eq!(office.answer(&session, "push"), "0");
+    assert_eq!(session.told(), "No answer to the login request, try again");
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
