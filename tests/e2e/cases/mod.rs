@@ -4,6 +4,7 @@ mod accounts;
 mod attacks;
 mod certificates;
 mod concurrency;
+mod duo;
 mod instruments;
 mod lockout;
 mod logins;
@@ -46,6 +47,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("traces", traces::cases()),
         ("concurrency", concurrency::cases()),
         ("workers", workers::cases()),
+        ("duo", duo::cases()),
     ];
     groups
         .into_iter()

@@ -15,6 +15,7 @@ use super::enrolment::{self, Enrolment};
 use super::network::ServerNetwork;
 use super::server_builder::ServerBuilder;
 use super::{PATIENCE, eventually, report};
+use crate::duo::Lookalike;
 
 pub(super) const CONFIGURATION: &str = "server.conf";
 const LOG: &str = "server.log";
@@ -22,6 +23,7 @@ pub(super) const MANAGEMENT: &str = "management.sock";
 
 /// A running server. When it goes, it is checked: it must stand, and leave nothing behind.
 pub(crate) struct Server {
+    duo: Option<Lookalike>,
     network: ServerNetwork,
     process: Mutex<Child>,
     echo: Echo,
@@ -50,9 +52,14 @@ impl Server {
         Self::builder().start()
     }
 
-    /// Starts OpenVPN on the configuration in `directory`, after `mounts`, a script of shell commands.
-    pub(super) fn start_as(directory: PathBuf, mounts: &str, ipv6: bool) -> Self {
-        let network = ServerNetwork::new();
+    /// Starts OpenVPN in `network` on the configuration in `directory`, after `mounts`, a script of shell commands.
+    pub(super) fn start_as(
+        directory: PathBuf,
+        network: ServerNetwork,
+        duo: Option<Lookalike>,
+        mounts: &str,
+        ipv6: bool,
+    ) -> Self {
         let log = OpenOptions::new().create(true).append(true).open(directory.join(LOG)).unwrap();
         let script = format!("set -e\n{mounts}\nexec openvpn --config \"$1\"");
         let process = network
@@ -66,6 +73,7 @@ impl Server {
             .unwrap();
         let server = Self {
             echo: Echo::start(&network),
+            duo,
             network,
             process: Mutex::new(process),
             directory,
@@ -82,6 +90,14 @@ impl Server {
         let number = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
         let directory = self.directory.join(format!("client{number}"));
         ClientBuilder::new(self.network.connect_client(), directory, self.ipv6)
+    }
+
+    /// The look-alike of Duo's cloud in this server's network.
+    ///
+    /// # Panics
+    /// When the server was started without [`ServerBuilder::duo`].
+    pub(crate) fn duo(&self) -> &Lookalike {
+        self.duo.as_ref().expect("a server with Duo")
     }
 
     pub(crate) fn enroll(&self, user: &str) -> Enrolment {
@@ -222,6 +238,10 @@ impl Server {
             self.stop();
         }
         self.wait_for_tmp_dir("nothing once the server has ended", |_| true);
+        if let Some(duo) = &self.duo {
+            let faults = duo.take_faults();
+            assert!(faults.is_empty(), "Duo would have refused: {faults:#?}");
+        }
     }
 
     /// Ends the server as an administrator does.

@@ -1,15 +1,19 @@
 //! What a server is to be, and its configuration.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::network::ServerNetwork;
 use super::pki::pki;
 use super::server::{CONFIGURATION, MANAGEMENT, Server, database_in};
 use super::settings::{Settings, Value};
 use super::{enrolment, sandbox};
+use crate::duo;
 
 const SETTINGS: &str = "openvpn-2fa.toml";
+const SECRET_KEY: &str = "duo.skey";
 
 /// How the hook finds its settings file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +34,7 @@ pub(crate) struct ServerBuilder {
     via_env: bool,
     ipv6: bool,
     mounts: String,
+    duo: Option<duo::Options>,
     directory: PathBuf,
 }
 
@@ -50,6 +55,7 @@ impl ServerBuilder {
             via_env: false,
             ipv6: false,
             mounts: String::new(),
+            duo: None,
             directory,
         }
     }
@@ -114,19 +120,45 @@ impl ServerBuilder {
         self
     }
 
+    /// The second factor is Duo: a look-alike of it is in the server's network, and the settings say how it is reached,
+    /// where the test has not said otherwise. See [`Server::duo`].
+    pub(crate) fn duo(mut self, options: duo::Options) -> Self {
+        self.duo = Some(options);
+        self
+    }
+
     /// The server's own directory, with everything it reads and writes.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Starts the server and waits until it takes clients.
-    pub(crate) fn start(self) -> Server {
+    pub(crate) fn start(mut self) -> Server {
         let directory = self.directory.clone();
         std::fs::create_dir_all(directory.join("tmp")).unwrap();
+        let network = ServerNetwork::new();
+        let duo = self.duo.take().map(|options| self.start_duo(&network, options));
         let settings = self.settings_text.clone().unwrap_or_else(|| self.settings.to_toml());
         std::fs::write(directory.join(SETTINGS), settings).unwrap();
         std::fs::write(directory.join(CONFIGURATION), self.configuration()).unwrap();
-        Server::start_as(directory, &self.mounts, self.ipv6)
+        Server::start_as(directory, network, duo, &self.mounts, self.ipv6)
+    }
+
+    fn start_duo(&mut self, network: &ServerNetwork, options: duo::Options) -> duo::Lookalike {
+        let network = duo::Network::Namespace(network.file());
+        let name = options.name.clone();
+        let duo = duo::Lookalike::start(duo::Options { network, ..options });
+        let secret_key = self.directory.join(SECRET_KEY);
+        std::fs::write(&secret_key, duo::SKEY).unwrap();
+        std::fs::set_permissions(&secret_key, PermissionsExt::from_mode(0o600)).unwrap();
+        let text = |path: &Path| path.display().to_string();
+        self.settings.set_unless_set("auth", "factor", "duo");
+        self.settings.set_unless_set("duo", "host", name.as_str());
+        self.settings.set_unless_set("duo", "port", i64::from(duo.port()));
+        self.settings.set_unless_set("duo", "ikey", duo::IKEY);
+        self.settings.set_unless_set("duo", "skey_file", text(&secret_key).as_str());
+        self.settings.set_unless_set("duo", "ca_file", text(&duo.ca_file()).as_str());
+        duo
     }
 
     fn configuration(&self) -> String {

@@ -34,6 +34,11 @@ impl Settings {
         self.0.entry(section.into()).or_default().insert(key.into(), value.into().0);
     }
 
+    /// Sets a key that nothing was said of.
+    pub(crate) fn set_unless_set(&mut self, section: &str, key: &str, value: impl Into<Value>) {
+        self.0.entry(section.into()).or_default().entry(key.into()).or_insert(value.into().0);
+    }
+
     pub(crate) fn to_toml(&self) -> String {
         let mut text = String::new();
         for (section, keys) in &self.0 {
