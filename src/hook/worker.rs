@@ -25,6 +25,10 @@ use std::time::Duration;
 /// How long a login may wait for its verdict where no question was asked: OpenVPN's `hand-window` by default.
 pub(super) const HAND_WINDOW: Duration = Duration::from_secs(60);
 
+/// How long a worker takes at most for such a login. OpenVPN notices a verdict up to 8 seconds late, and a client that
+/// hears of none within its own `hand-window` comes again by itself: it would never learn why, and send push after push.
+const LIFETIME: Duration = Duration::from_secs(50);
+
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -89,10 +93,10 @@ pub(super) enum Heard {
     No,
 }
 
-/// How long OpenVPN waits for the verdict: the question's time where one is open (`send_auth_pending_messages`), else
-/// the window of the handshake (`auth_deferred_expire`). A worker waits for nothing beyond it.
+/// How long a worker may wait for anything. OpenVPN waits for the verdict as long as the question says where one is open
+/// (`send_auth_pending_messages`), else for the window of the handshake (`auth_deferred_expire`).
 fn lifetime(settings: &Settings, question_open: bool) -> Duration {
-    if question_open { Duration::from_secs(settings.totp.challenge_timeout.get()) } else { HAND_WINDOW }
+    if question_open { Duration::from_secs(settings.totp.challenge_timeout.get()) } else { LIFETIME }
 }
 
 /// Runs as a worker: work on standard input, word on standard output.
