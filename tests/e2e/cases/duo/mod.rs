@@ -32,13 +32,14 @@ const INCORRECT_PASSCODE: &str = "Incorrect passcode. Please try again.";
 const AT_ONCE: Phone = Phone::ApprovesAfter(Duration::ZERO);
 
 pub(crate) fn cases() -> Vec<Case> {
+    // Those with the longest waits first.
     let groups = [
+        outages::cases(),
+        refusals::cases(),
+        sessions::cases(),
         prompts::cases(),
         answers::cases(),
         certificates::cases(),
-        refusals::cases(),
-        outages::cases(),
-        sessions::cases(),
         users::cases(),
     ];
     groups.into_iter().flatten().collect()

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
+        a_duo_that_never_answers_fails_open_before_the_client_gives_up,
         a_closed_port_lets_a_right_password_in_where_it_may,
         a_closed_port_lets_nobody_in_where_it_may_not,
         a_duo_that_never_answers_lets_a_right_password_in_where_it_may,
@@ -210,4 +211,13 @@ fn a_rate_limit_is_waited_for() {
     client.give(&scene.user.name, &scene.user.password);
     client.reply().expect_connected();
     assert!(begun.elapsed() >= Duration::from_secs(2), "Duo was asked again after {:?}", begun.elapsed());
+}
+
+/// The settings' defaults, and OpenVPN's: who hears nothing within a minute is gone.
+fn a_duo_that_never_answers_fails_open_before_the_client_gives_up() {
+    let scene = Scene::new(safe(autopush()));
+    scene.server.duo().misbehave(Misbehaviour::StallBeforeTls.always());
+    let mut client = scene.server.client().start();
+    scene.log_in(&mut client);
+    client.reply_within(Duration::from_secs(70)).expect_connected();
 }
