@@ -126,6 +126,13 @@ fn last_factor(server: &Server) -> Request {
     server.duo().requests_to(Endpoint::Auth).pop().expect("Duo was asked for a factor")
 }
 
+/// The last factor that Duo was asked to send to a user, or to check.
+fn factor_of(server: &Server, user: &UnixUser) -> Request {
+    let mut requests = server.duo().requests_to(Endpoint::Auth);
+    requests.retain(|request| request.parameter("username") == Some(&user.name));
+    requests.pop().expect("Duo was asked for a factor of this user")
+}
+
 /// Waits for a decision in the log.
 fn wait_for_decision(server: &Server, user: &UnixUser, outcome: &str, reason: &str) -> String {
     let wanted = [&format!("user={}", user.name), &format!("outcome={outcome}"), &format!("reason={reason}")]

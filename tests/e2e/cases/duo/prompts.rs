@@ -1,10 +1,12 @@
 //! What a user is asked: the four styles of the settings, and who gets which of them how.
 
 use super::{
-    AT_ONCE, GENERIC, NUMBER, PASSCODE, PHONE, Scene, autopush, duo, generic, impatient, last_factor, patient,
+    AT_ONCE, GENERIC, NUMBER, PASSCODE, PHONE, Scene, autopush, duo, factor_of, generic, impatient,
+    last_factor, menu_of, patient,
 };
-use crate::duo::{Channel, Device, Endpoint};
-use crate::harness::accounts::slow_pam_service;
+use crate::cases::FAILED;
+use crate::duo::{Channel, Device, Endpoint, User};
+use crate::harness::accounts::{UnixUser, slow_pam_service};
 use crate::harness::client::Client;
 use crate::harness::client_builder::ClientBuilder;
 use crate::harness::report::Case;
@@ -94,39 +96,39 @@ fn the_generic_prompt_is_also_put_by_crv1() {
     client.reply().expect_connected();
 }
 
-/// Logs in by a CRV1 menu and answers it.
-fn choose(scene: &Scene, client: &mut Client, answer: &str) {
-    scene.log_in(client);
-    let question = client.reply().expect_question(&scene.menu());
-    assert_eq!(question.username(), scene.user.name);
-    client.answer(&question, answer);
-    client.reply().expect_connected();
-}
-
 fn a_menu_by_crv1_has_the_users_own_devices() {
-    let passcode = |user: crate::duo::User| user.phone(AT_ONCE).passcode(PASSCODE);
-    let scene = Scene::with(patient(duo()), passcode);
+    let server = patient(duo()).start();
     let push = ("push", Some(PHONE), Some(Channel::Push));
-    for (answer, (factor, device, channel)) in [
+    let phone = ("phone", Some(PHONE), Some(Channel::Phone));
+    let answers = [
         ("1", push),
-        ("2", ("phone", Some(PHONE), Some(Channel::Phone))),
+        ("2", phone),
         ("push", ("push", Some("auto"), Some(Channel::Push))),
         ("Push1", push),
-        ("phone1", ("phone", Some(PHONE), Some(Channel::Phone))),
+        ("phone1", phone),
         ("", ("auto", Some("auto"), Some(Channel::Push))),
         (PASSCODE, ("passcode", None, None)),
-    ] {
-        let before = scene.server.duo().sent().len();
-        let mut client = scene.server.client().start();
-        choose(&scene, &mut client, answer);
-        let request = last_factor(&scene.server);
-        assert_eq!(request.parameter("factor"), Some(factor), "{answer:?}");
-        assert_eq!(request.parameter("device"), device, "{answer:?}");
-        let sent = scene.server.duo().sent();
-        assert_eq!(sent.get(before).map(|sent| sent.channel), channel, "{answer:?}");
-        client.leave();
+    ];
+    let mut logins = answers.map(|(answer, expected)| {
+        let user = UnixUser::new();
+        server.duo().add(User::with_phone(&user.name).phone(AT_ONCE).passcode(PASSCODE));
+        let mut client = server.client().start();
+        client.log_in(&user.name, &user.password);
+        (user, client, answer, expected)
+    });
+    for (user, client, answer, _) in &mut logins {
+        let question = client.reply().expect_question(&menu_of(user));
+        assert_eq!(question.username(), user.name);
+        client.answer(&question, answer);
     }
-    assert_eq!(scene.server.let_in(), 7);
+    for (user, client, answer, (factor, device, channel)) in &mut logins {
+        client.reply().expect_connected();
+        let request = factor_of(&server, user);
+        assert_eq!(request.parameter("factor"), Some(*factor), "{answer:?}");
+        assert_eq!(request.parameter("device"), *device, "{answer:?}");
+        let sent = server.duo().sent().into_iter().find(|sent| sent.user == user.name);
+        assert_eq!(sent.map(|sent| sent.channel), *channel, "{answer:?}");
+    }
 }
 
 fn a_menu_comes_in_the_session_when_it_is_there_in_time() {
@@ -208,7 +210,7 @@ fn the_short_prompt_has_words_only() {
     assert_eq!(channels, [Channel::Phone, Channel::Push]);
 }
 
-fn with_phones(user: crate::duo::User, numbers: std::ops::RangeInclusive<u32>) -> crate::duo::User {
+fn with_phones(user: User, numbers: std::ops::RangeInclusive<u32>) -> User {
     numbers.fold(user.phone(AT_ONCE), |user, number| {
         user.device(Device::phone(&format!("DEVICE{number}"), &format!("XXX-XXX-02{number:02}")))
     })
@@ -238,28 +240,31 @@ fn words_that_are_too_long_become_fewer() {
 }
 
 fn duos_own_prompt_is_shown_and_its_options_work() {
-    let scene = Scene::with(patient(duo()), |user| user.phone(AT_ONCE).passcode(PASSCODE).prompted());
-    let text = format!(
-        "Duo login for {}, 1. Push to {NUMBER}, 2. Call {NUMBER}, 3. Text passcodes to {NUMBER}, \
-         Passcode or option (1-3)",
-        scene.user.name
-    );
-    for (answer, prompt) in [("2", "voice1"), ("push", "push1"), ("", "push1")] {
-        let mut client = scene.server.client().start();
-        scene.log_in(&mut client);
-        let question = client.reply().expect_question(&text);
+    let server = patient(duo()).start();
+    let answers = [("2", "voice1"), ("push", "push1"), ("", "push1"), (PASSCODE, PASSCODE)];
+    let mut logins = answers.map(|(answer, prompt)| {
+        let user = UnixUser::new();
+        let at_duo = User::with_phone(&user.name).phone(AT_ONCE).passcode(PASSCODE);
+        server.duo().add(at_duo.prompted());
+        let mut client = server.client().start();
+        client.log_in(&user.name, &user.password);
+        (user, client, answer, prompt)
+    });
+    for (user, client, answer, _) in &mut logins {
+        let question = client.reply().expect_question(&format!(
+            "Duo login for {}, 1. Push to {NUMBER}, 2. Call {NUMBER}, 3. Text passcodes to {NUMBER}, \
+             Passcode or option (1-3)",
+            user.name
+        ));
         client.answer(&question, answer);
-        client.reply().expect_connected();
-        let request = last_factor(&scene.server);
-        assert_eq!(request.parameter("factor"), Some("prompt"), "{answer:?}");
-        assert_eq!(request.parameter("prompt"), Some(prompt), "{answer:?}");
-        client.leave();
     }
-    let mut client = scene.server.client().crtext().start();
-    scene.log_in(&mut client);
-    assert_eq!(client.reply().expect_prompt(), text);
-    client.respond(PASSCODE);
-    client.reply().expect_connected();
+    for (user, client, answer, prompt) in &mut logins {
+        client.reply().expect_connected();
+        let request = factor_of(&server, user);
+        // A passcode needs no entry of the prompt.
+        let sent = request.parameter("prompt").or(request.parameter("passcode"));
+        assert_eq!(sent, Some(*prompt), "{answer:?}");
+    }
 }
 
 /// Whoever can be asked and whoever cannot, nobody is.
@@ -298,7 +303,7 @@ fn autopush_is_decided_while_openvpn_waits_where_it_may() {
 fn autopush_calls_a_phone_that_knows_no_push() {
     let scene = Scene::new(autopush());
     let landline = Device::phone("LANDLINE", "XXX-XXX-0300").can(&["auto", "phone"]);
-    let user = crate::duo::User::new(&scene.user.name).device(landline).phone(AT_ONCE);
+    let user = User::new(&scene.user.name).device(landline).phone(AT_ONCE);
     scene.server.duo().add(user);
     let mut client = scene.server.client().start();
     scene.log_in(&mut client);
@@ -308,19 +313,24 @@ fn autopush_calls_a_phone_that_knows_no_push() {
 }
 
 fn a_wrong_password_never_reaches_duo() {
-    for server in [duo(), generic(), autopush()] {
-        let scene = Scene::new(server.set("auth", "appended", "comma"));
-        let user = &scene.user.name;
-        let mut client = scene.server.client().start();
-        client.log_in(user, "wrong");
-        client.reply().expect_refusal(crate::cases::FAILED);
-        client.log_in(user, "wrong,push");
-        client.reply().expect_refusal(crate::cases::FAILED);
-        let mut client = scene.server.client().crtext().start();
-        client.log_in(user, "wrong");
-        client.outcome().expect_refusal(crate::cases::FAILED);
-        assert_eq!(scene.server.duo().connections(), [], "Duo was asked about a wrong password");
-        scene.server.let_nobody_in();
+    let scenes =
+        [duo(), generic(), autopush()].map(|server| Scene::new(server.set("auth", "appended", "comma")));
+    let mut clients: Vec<Client> = Vec::new();
+    for Scene { server, user } in &scenes {
+        for (client, password) in
+            [(server.client(), "wrong"), (server.client(), "wrong,push"), (server.client().crtext(), "wrong")]
+        {
+            let mut client = client.start();
+            client.log_in(&user.name, password);
+            clients.push(client);
+        }
+    }
+    for client in &mut clients {
+        client.outcome().expect_refusal(FAILED);
+    }
+    for Scene { server, .. } in &scenes {
+        assert_eq!(server.duo().connections(), [], "Duo was asked about a wrong password");
+        server.let_nobody_in();
     }
 }
 

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
-        a_push_that_nobody_answers_is_refused_before_the_client_gives_up,
         a_push_that_is_denied_on_the_phone_is_refused,
         a_push_that_is_denied_in_the_session_is_refused,
         a_push_that_cannot_be_delivered_is_refused,
@@ -73,17 +72,6 @@ fn a_push_that_duo_gives_up_is_refused() {
     scene.log_in(&mut client);
     client.reply().expect_refusal(NO_ANSWER);
     wait_for_decision(&scene.server, &scene.user, "reject", "duo-no-answer");
-    scene.server.let_nobody_in();
-}
-
-/// The settings' defaults, and OpenVPN's. A client that hears nothing within a minute comes again by itself, and would
-/// send push after push.
-fn a_push_that_nobody_answers_is_refused_before_the_client_gives_up() {
-    let scene = Scene::new(autopush());
-    let mut client = scene.server.client().start();
-    scene.log_in(&mut client);
-    client.reply_within(Duration::from_secs(70)).expect_refusal(NO_ANSWER);
-    assert_eq!(scene.server.duo().sent().len(), 1);
     scene.server.let_nobody_in();
 }
 
