@@ -13,6 +13,8 @@
 
 mod arguments;
 mod call;
+#[path = "../../tests/duo/mod.rs"]
+mod duo;
 mod figures;
 mod front;
 #[path = "../../tests/e2e/harness/mod.rs"]

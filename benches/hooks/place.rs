@@ -14,6 +14,7 @@ use super::harness::enrolment::Enrolment;
 use super::harness::reply::Reply;
 use super::harness::server::Server;
 use super::harness::server_builder::ServerBuilder;
+use crate::duo::{Options, Phone, User};
 
 /// Who checks a login.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,16 @@ pub(crate) enum Password {
     Wrong,
 }
 
+/// The second factor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Factor {
+    Code,
+    Duo,
+}
+
 pub(crate) struct Place {
     pub(crate) hook: Hook,
+    factor: Factor,
     pub(crate) server: Server,
     pub(crate) user: UnixUser,
     pub(crate) enrolment: Enrolment,
@@ -121,7 +130,19 @@ impl Form {
 impl Place {
     /// Starts a server; primary checks go to the PAM service `service`.
     pub(crate) fn open(hook: Hook, service: &str) -> Self {
-        let builder = Server::builder();
+        Self::on(Server::builder(), Factor::Code, hook, service)
+    }
+
+    /// Starts a server with Duo, which has `seconds` for a login. The user's phone approves at once.
+    pub(crate) fn open_with_duo(hook: Hook, seconds: i64) -> Self {
+        let builder = Server::builder().duo(Options::default()).set("duo", "timeout", seconds);
+        let place = Self::on(builder, Factor::Duo, hook, "openvpn");
+        let phone = Phone::ApprovesAfter(Duration::ZERO);
+        place.server.duo().add(User::with_phone(&place.user.name).phone(phone));
+        place
+    }
+
+    fn on(builder: ServerBuilder, factor: Factor, hook: Hook, service: &str) -> Self {
         let comparison = comparison_database(&builder);
         let server = hook
             .put_in(builder)
@@ -131,7 +152,7 @@ impl Place {
             .start();
         let user = UnixUser::new();
         let enrolment = server.enroll(&user.name);
-        let place = Self { hook, server, user, enrolment };
+        let place = Self { hook, factor, server, user, enrolment };
         enrol_for_comparison(&comparison, &place.user.name, &place.enrolment);
         place
     }
@@ -194,7 +215,10 @@ impl Place {
             Password::Right => self.user.password.as_str(),
             Password::Wrong => "wrong",
         };
-        let code = self.enrolment.code();
+        let code = match self.factor {
+            Factor::Code => self.enrolment.code(),
+            Factor::Duo => "push".to_owned(),
+        };
         match form {
             Form::Static => {
                 client.give(name, &super::harness::management::static_response(password, &code));

@@ -12,6 +12,7 @@ use super::harness::client::Client;
 use super::harness::echo::{Pinger, Sample};
 use super::harness::reply::Reply;
 use super::place::{Form, Hook, Password, Place};
+use crate::duo::Misbehaviour;
 
 const INTERVAL: Duration = Duration::from_millis(2);
 /// The budget that is the default, in milliseconds.
@@ -22,6 +23,8 @@ const MARGIN: f64 = 15.0;
 const TIMES_TRUE: f64 = 1.5;
 /// How long another process keeps the database locked.
 const LOCKED: Duration = Duration::from_secs(2);
+/// How long Duo may take for a login, in seconds.
+const PATIENCE_WITH_DUO: i64 = 2;
 
 /// A kind of login.
 #[derive(Clone, Copy)]
@@ -40,9 +43,11 @@ enum Trouble {
     SlowPam,
     /// Another process has the database locked for [`LOCKED`].
     LockedDatabase,
+    /// Duo takes the request and never answers.
+    SilentDuo,
 }
 
-const LOGINS: [Login; 7] = [
+const LOGINS: [Login; 8] = [
     Login { name: "SCRV1, right", form: Form::Static, password: Password::Right, trouble: Trouble::None },
     Login {
         name: "SCRV1, wrong password",
@@ -75,6 +80,12 @@ const LOGINS: [Login; 7] = [
         password: Password::Right,
         trouble: Trouble::LockedDatabase,
     },
+    Login {
+        name: "Duo with a server that never answers",
+        form: Form::Static,
+        password: Password::Right,
+        trouble: Trouble::SilentDuo,
+    },
 ];
 
 /// A server, and somebody connected to it whose packets are watched.
@@ -98,6 +109,9 @@ pub(crate) fn run(arguments: &Arguments) -> bool {
     let quiet: Vec<Watched> = [Hook::Nobody, Hook::True].map(|hook| Watched::open(hook, "openvpn")).into();
     let usual: Vec<Watched> = hooks.iter().map(|&hook| Watched::open(hook, "openvpn")).collect();
     let slow: Vec<Watched> = hooks.iter().map(|&hook| Watched::open(hook, &slow)).collect();
+    // The Python hook knows no Duo.
+    let with_duo = |&hook: &Hook| (hook != Hook::Python).then(|| Watched::open_with_duo(hook));
+    let duo: Vec<Option<Watched>> = hooks.iter().map(with_duo).collect();
 
     let variant = |at, hook, login| Variant { hook, login, at, worst: Series::default() };
     let mut variants = vec![
@@ -107,8 +121,12 @@ pub(crate) fn run(arguments: &Arguments) -> bool {
     ];
     for (index, &hook) in hooks.iter().enumerate() {
         for login in LOGINS {
-            let at = if login.trouble == Trouble::SlowPam { &slow[index] } else { &usual[index] };
-            variants.push(variant(at, hook, Some(login)));
+            let at = match login.trouble {
+                Trouble::None | Trouble::LockedDatabase => Some(&usual[index]),
+                Trouble::SlowPam => Some(&slow[index]),
+                Trouble::SilentDuo => duo[index].as_ref(),
+            };
+            variants.extend(at.map(|at| variant(at, hook, Some(login))));
         }
     }
     variants.retain(|variant| variant.is_simplest() || arguments.wants_variant(&variant.name()));
@@ -154,7 +172,17 @@ impl Variant<'_> {
 
 impl Watched {
     fn open(hook: Hook, service: &str) -> Self {
-        let place = Place::open(hook, service);
+        Self::at(Place::open(hook, service))
+    }
+
+    /// Duo falls silent once the one who is watched is in.
+    fn open_with_duo(hook: Hook) -> Self {
+        let watched = Self::at(Place::open_with_duo(hook, PATIENCE_WITH_DUO));
+        watched.place.server.duo().misbehave(Misbehaviour::StallAfterRequest.always());
+        watched
+    }
+
+    fn at(place: Place) -> Self {
         let mut client = place.client(Form::Static).start();
         client.prompt();
         place.log_in(&mut client, Form::Static, Password::Right, Duration::ZERO).expect_connected();
@@ -175,7 +203,7 @@ impl Watched {
         std::thread::sleep(Duration::from_millis(150));
         let locked = match login.trouble {
             Trouble::LockedDatabase => Some(self.place.lock_database(LOCKED)),
-            Trouble::None | Trouble::SlowPam => None,
+            Trouble::None | Trouble::SlowPam | Trouble::SilentDuo => None,
         };
         let pinger = self.pinger();
         let from = SystemTime::now();
@@ -197,8 +225,8 @@ impl Watched {
 
     /// What was measured is what its name says.
     fn check(&self, login: Login, reply: &Reply) {
-        let let_in =
-            login.password == Password::Right || matches!(self.place.hook, Hook::Nobody | Hook::True);
+        let both = login.password == Password::Right && login.trouble != Trouble::SilentDuo;
+        let let_in = both || matches!(self.place.hook, Hook::Nobody | Hook::True);
         let right = if let_in { *reply == Reply::Connected } else { matches!(reply, Reply::Refused { .. }) };
         assert!(right, "{} with {}: {reply:?}", login.name, self.place.hook.name());
     }
