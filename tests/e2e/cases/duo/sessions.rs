@@ -29,7 +29,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// No packet of a tunnel may wait longer, with the default budget and other tests on the same machine.
-const GAP: Duration = Duration::from_millis(100 + 650);
+const GAP: Duration = Duration::from_millis(100 + 400);
 
 /// Somebody in a tunnel, whose packets are watched.
 fn watch(scene: &Scene) -> (Client, Pinger) {
