@@ -6,7 +6,7 @@
 use super::decision::{Decision, Stop, Wording, can_follow_up, stop};
 use super::proof::{DuoCheck, FactorProof, LookUp, PrimaryProof, accept};
 use super::{
-    Asked, Attempt, ChallengeKey, Failures, Outcome, QuestionForm, Reason, Rejection, Told, UserState,
+    Asked, Attempt, ChallengeKey, Failures, Outcome, QuestionForm, Reason, Rejection, Told, User, UserState,
     after_failure, after_retraction, is_locked, locked_at_once,
 };
 use crate::config::{DuoPrompt, Line, Primary};
@@ -16,7 +16,8 @@ use crate::printable;
 use crate::secret::{ExposeSecret, SecretBytes};
 use std::time::Duration;
 
-/// The pause between two looks at a transaction, should Duo not hold the request itself.
+/// The pause between two looks at a transaction of which Duo has nothing new to say. As a rule Duo holds a request until
+/// it has.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How many looks in a row may fail before a login is given up whose factor is under way.
@@ -121,7 +122,7 @@ impl Decision<'_> {
         }
     }
 
-    fn look_up(&self, attempt: &Attempt, primary: PrimaryProof) -> Result<Found, Stop> {
+    fn look_up(&mut self, attempt: &Attempt, primary: PrimaryProof) -> Result<Found, Stop> {
         let settings = &self.services.settings.duo;
         let request = PreauthRequest {
             user: &attempt.identity,
@@ -130,7 +131,10 @@ impl Decision<'_> {
             verified_push: settings.verified_push && can_follow_up(attempt),
         };
         match FactorProof::by_duo_look_up(self.services.duo, &request) {
-            Ok(LookUp::Allowed(proof)) => Ok(Found::Decided(Outcome::Accept(accept(primary, proof)))),
+            Ok(LookUp::Allowed(proof)) => {
+                self.refuse_disabled(attempt)?;
+                Ok(Found::Decided(Outcome::Accept(accept(primary, proof))))
+            }
             Ok(LookUp::Choices(choices)) => Ok(Found::Menu(primary, Menu::new(choices))),
             Ok(LookUp::Denied(message)) => stop(told(&message), Reason::DuoDenied(message)),
             Ok(LookUp::Unknown { message, portal }) => {
@@ -138,7 +142,10 @@ impl Decision<'_> {
                 stop(Told::Enrol { message: safe(&message), portal }, Reason::DuoUnknownUser(message))
             }
             Err(error) => match FactorProof::without_duo(settings.failmode, &error) {
-                Some(proof) => Ok(Found::Decided(Outcome::Accept(accept(primary, proof)))),
+                Some(proof) => {
+                    self.refuse_disabled(attempt)?;
+                    Ok(Found::Decided(Outcome::Accept(accept(primary, proof))))
+                }
                 None => unavailable(&error),
             },
         }
@@ -190,7 +197,9 @@ impl Decision<'_> {
 
     fn wait(&mut self, attempt: &Attempt, primary: PrimaryProof, sent: Sent) -> Result<Outcome, Stop> {
         let mut failed_looks = 0;
+        let mut last = None;
         loop {
+            let mut news = false;
             match FactorProof::by_duo(self.services.duo, &sent.transaction) {
                 Ok(DuoCheck::Allowed(proof)) => {
                     self.forgive(attempt)?;
@@ -199,12 +208,14 @@ impl Decision<'_> {
                 Ok(DuoCheck::Denied(status)) => return self.denied(attempt, primary, sent, &status),
                 Ok(DuoCheck::Waiting(status)) => {
                     failed_looks = 0;
+                    news = last.as_ref() != Some(&status);
                     if self.shows_code(attempt, &sent, &status) {
                         let wording =
                             Wording { text: safe(&status.message), reason: Reason::DuoVerification };
                         let asked = Asked::DuoApproval(sent.transaction);
                         return self.ask_again(attempt, primary, asked, wording);
                     }
+                    last = Some(status);
                 }
                 Err(error) => {
                     failed_looks += 1;
@@ -216,7 +227,9 @@ impl Decision<'_> {
             if self.services.duo.time_is_over() {
                 return stop(Told::NoAnswer, Reason::DuoNoAnswer);
             }
-            self.services.clock.pause(LOOK_AGAIN);
+            if !news {
+                self.services.clock.pause(LOOK_AGAIN);
+            }
         }
     }
 
@@ -289,6 +302,16 @@ impl Decision<'_> {
             return self.ask_again(attempt, primary, Asked::DuoMenu(menu), wording);
         }
         Ok(Outcome::Reject(Rejection::at_once(refusal, wording.reason)))
+    }
+
+    /// A user may have been disabled while Duo was asked.
+    fn refuse_disabled(&mut self, attempt: &Attempt) -> Result<(), Stop> {
+        match self.services.store.begin()?.user(&attempt.identity)? {
+            Some(User { state: UserState::Disabled, .. }) => {
+                stop(Told::AuthenticationFailed, Reason::Disabled)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn refuse_locked(&mut self, attempt: &Attempt) -> Result<(), Stop> {

@@ -2,7 +2,7 @@
 
 use super::finding::Findings;
 use super::server_conf::{Directive, ServerConf};
-use crate::config::{Factor, Primary, Settings};
+use crate::config::{Primary, Settings};
 use std::path::Path;
 
 /// `hand-window` where the configuration has none, in seconds.
@@ -146,15 +146,6 @@ fn windows(conf: &ServerConf, settings: &Settings, findings: &mut Findings) {
             format!("hand-window {timeout}, or a shorter challenge_timeout"),
         );
     }
-    if settings.auth.factor == Factor::Duo && hand_window < 90 {
-        findings.doubtful(
-            format!(
-                "{}: hand-window is {hand_window} s, in which password and telephone have to be done with",
-                conf.path.display()
-            ),
-            "hand-window 120",
-        );
-    }
 }
 
 fn rights(conf: &ServerConf, settings: &Settings, findings: &mut Findings) {
@@ -285,14 +276,5 @@ mod tests {
             let hit = all.iter().any(|(found, what)| *found == level && what.contains(text));
             assert!(hit, "{to:?}: {text:?} not in {all:#?}");
         }
-    }
-
-    #[test]
-    fn duo_wants_more_time() {
-        let mut settings = Settings::default();
-        settings.auth.factor = Factor::Duo;
-        assert!(found(&good(), &settings).iter().any(|(_, text)| text.contains("hand-window is 60 s")));
-        let longer = format!("{}hand-window 120\n", good());
-        assert!(found(&longer, &settings).iter().all(|(level, _)| *level == Level::Good));
     }
 }

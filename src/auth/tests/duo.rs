@@ -497,13 +497,23 @@ fn a_genuine_token_asks_duo_nothing() {
 }
 
 #[test]
-fn who_is_disabled_while_the_telephone_waits_stays_out() {
-    let mut door = duo_door();
-    expect(&door, Some(one_phone()), vec![]);
-    door.settings.duo.prompt = DuoPrompt::Full;
-    let state = door.ask_by_reconnecting();
-    let disabled = User { id: UserId(1), state: UserState::Disabled, factor: None, has_token: true };
-    door.store.tables.users.insert("alice".to_owned(), disabled);
-    let outcome = door.login(&attempt(QuestionForm::Reconnect), &super::fakes::answer(&state, b"push"));
-    assert_eq!(shown(&outcome), "Authentication failed: disabled");
+fn who_is_disabled_while_duo_is_asked_stays_out() {
+    let approved = |door: &Door| expect(door, Some(one_phone()), vec![allowed()]);
+    let bypass = |door: &Door| expect(door, Some(Preauth::Allow { message: String::new() }), vec![]);
+    let failed_open = |door: &Door| door.duo.look_ups.borrow_mut().push_back(Err(unreachable()));
+    let ways: [&dyn Fn(&Door); 3] = [&approved, &bypass, &failed_open];
+    for way in ways {
+        for transaction in 1.. {
+            let mut door = duo_door();
+            door.settings.duo.failmode = Failmode::Safe;
+            door.store.disabled_before = Some(transaction);
+            way(&door);
+            let outcome = shown(&door.login(&attempt(IN_SESSION), &both(PASSWORD, b"push")));
+            if door.store.transactions < transaction {
+                assert!(outcome.starts_with("accept") && transaction > 3, "{outcome} {transaction}");
+                break;
+            }
+            assert_eq!(outcome, "Authentication failed: disabled", "{transaction}");
+        }
+    }
 }

@@ -59,6 +59,9 @@ pub(super) struct FakeStore {
     pub(super) tables: Tables,
     pub(super) operations: Cell<usize>,
     pub(super) fails_at: Option<usize>,
+    /// Somebody disables everybody before the n-th transaction.
+    pub(super) disabled_before: Option<usize>,
+    pub(super) transactions: usize,
 }
 
 impl FakeStore {
@@ -75,6 +78,10 @@ impl FakeStore {
 impl Store for FakeStore {
     fn begin(&mut self) -> Result<Box<dyn Records + '_>, StoreError> {
         self.step()?;
+        self.transactions += 1;
+        if self.disabled_before == Some(self.transactions) {
+            self.tables.users.values_mut().for_each(|user| user.state = UserState::Disabled);
+        }
         let changed = self.tables.clone();
         Ok(Box::new(FakeRecords { store: self, changed }))
     }
