@@ -2,8 +2,8 @@ use super::*;
 use crate::clock::{Stopwatch, pause};
 use crate::config::Duo;
 use rustls::pki_types::{ServerName, UnixTime};
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 const TIME: Duration = Duration::from_millis(300);
 
@@ -29,10 +29,10 @@ fn settings(toml: &str) -> Duo {
     toml::from_str(toml).unwrap()
 }
 
-/// Answers whatever comes. Who closes without having read it resets the connection, and the answer may be lost.
+/// Answers whatever comes, and reads it to its end: else the connection is reset, and the answer may be lost.
 fn answer(mut stream: TcpStream, text: &[u8]) {
-    let _request = stream.read(&mut [0; 4096]);
-    let _gone = stream.write_all(text);
+    let _gone = stream.write_all(text).and_then(|()| stream.shutdown(Shutdown::Write));
+    let _gone = io::copy(&mut stream, &mut io::sink());
 }
 
 /// Sends `text`, and then more of the same line without an end, slowly enough that nobody can wait for it.

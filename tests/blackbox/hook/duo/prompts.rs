@@ -109,6 +109,11 @@ fn autopush_asks_nothing() {
         assert_eq!((status, &*session.verdict(), &*session.pending()), (0, "1", ""));
     }
     assert_eq!(office.site.duo.sent().len(), 2);
+    // Not even with the text that needs no look-up, of which the front says nothing either.
+    let office =
+        Office::new(&[("duoAutopush", "true"), ("duoPrompt", "generic"), ("authStallBudgetMs", "0")]);
+    let (status, session) = office.enter("Password-1", "crtext");
+    assert_eq!((status, &*session.decided(), &*session.pending()), (2, "1", ""));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn of_many_logins_at_the_same_time_one_makes_the_phone_ring() {
 #[test]
 #[ignore = "needs root, to find a process that protects itself"]
 fn a_worker_that_is_killed_keeps_the_phone_no_longer_than_it_would_have_waited() {
-    let site = site(&[("duoTimeout", "4")]);
+    let site = site(&[("duoTimeout", "6")]);
     let session = waiting(&site, "alice", "push", 1);
     let workers = super::keys::processes_with(&session.control.display().to_string());
     let [worker] = &workers[..] else { panic!("one worker: {workers:?}") };
