@@ -26,6 +26,9 @@ const FAILED_LOOKS: u32 = 3;
 /// The longest text of Duo's that a user is told, in bytes.
 const MAX_MESSAGE_BYTES: usize = 200;
 
+/// The longest name, in base64, that leaves room for the longest text in a question that is answered by reconnecting.
+const FREE_NAME_BYTES: usize = 12;
+
 /// What a look-up came to.
 enum Found {
     Decided(Outcome),
@@ -386,7 +389,7 @@ impl Decision<'_> {
 /// Room for a question, in bytes: with a long name in it, a question that is answered by reconnecting has less.
 fn room(attempt: &Attempt) -> usize {
     let name = attempt.user.as_str().len().div_ceil(3) * 4;
-    Line::MAX_BYTES.saturating_sub(name.saturating_sub(40)).max(40)
+    Line::MAX_BYTES.saturating_sub(name.saturating_sub(FREE_NAME_BYTES)).max(40)
 }
 
 /// Words of Duo's for a user. Without colon and bracket they cannot pass for OpenVPN's own (`CRV1:`, `TEMP[`).

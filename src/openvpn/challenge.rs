@@ -9,6 +9,12 @@ use std::time::Duration;
 /// (246 bytes for `CR_TEXT`, 256 for a CRV1 line in GUI clients).
 const MAX_TEXT_BYTES: usize = 200;
 
+/// Longest CRV1 question with everything, in bytes: GUI clients read lines of 256.
+const MAX_DYNAMIC_BYTES: usize = 256;
+
+/// What is left for the text of a CRV1 question to somebody with a very long name, in bytes.
+const MIN_TEXT_BYTES: usize = 40;
+
 /// The content of `auth_pending_file` for a question in the waiting session: how long it waits, the method, the text.
 ///
 /// Flags: `R`, an answer is needed; `E`, what is typed is shown.
@@ -34,8 +40,9 @@ pub fn open_address(timeout: Duration, method: OpenMethod, address: &str) -> Opt
 #[must_use]
 pub fn dynamic(state: &str, username: &str, text: &str) -> String {
     let username = BASE64.encode(username.as_bytes());
-    let room = MAX_TEXT_BYTES.saturating_sub(username.len().saturating_sub(40));
-    format!("CRV1:R,E:{state}:{username}:{}", printable::ascii(text, room.max(40)))
+    let head = format!("CRV1:R,E:{state}:{username}:");
+    let room = MAX_DYNAMIC_BYTES.saturating_sub(head.len()).clamp(MIN_TEXT_BYTES, MAX_TEXT_BYTES);
+    head + &printable::ascii(text, room)
 }
 
 /// The failure reason that makes a client come again by itself after `backoff` seconds; for clients that know it.
@@ -74,7 +81,9 @@ mod tests {
         let pending = pending(Duration::from_secs(1), &long);
         assert_eq!(pending.lines().count(), 3);
         assert!(pending.lines().last().unwrap().len() <= 246);
-        let dynamic = dynamic("A2B3C4D5E6F7A2B3C4D5E6F7A2B3C4D5", "alice", &long);
-        assert!(dynamic.len() <= 256 && dynamic.bytes().all(|b| (b' '..=b'~').contains(&b)), "{dynamic}");
+        for user in ["alice", "alice.longname@branch.example.com"] {
+            let dynamic = dynamic("A2B3C4D5E6F7A2B3C4D5E6F7A2B3C4D5", user, &long);
+            assert!(dynamic.len() <= 256 && dynamic.bytes().all(|b| (b' '..=b'~').contains(&b)), "{dynamic}");
+        }
     }
 }
