@@ -82,6 +82,7 @@ fn answers_are_base64_or_an_error() {
         (b"", Some("")),
         (b"123456\n", None),
         (b"MTIz\nNDU2\n", None),
+        (b"MTI=MTI=", None),
         (b"\xff\xfe", None),
     ] {
         let parsed = parse_response(bytes).ok();
