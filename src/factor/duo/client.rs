@@ -121,7 +121,10 @@ impl Client {
                 let Ok(theirs) = self.ping_until(limit) else { return Err(trouble.error) };
                 self.put_the_clock_right(theirs);
             } else {
-                return Err(trouble.error);
+                return Err(match (trouble.error, refusal) {
+                    (DuoError::Unreachable(_), Some(refusal)) => refusal,
+                    (error, _) => error,
+                });
             }
             refusal = Some(trouble.error);
         }

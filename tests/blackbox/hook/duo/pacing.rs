@@ -149,3 +149,25 @@ fn a_clock_that_duo_does_not_tell_corrects_nothing() {
         assert_eq!(site.duo.take_faults().len(), 1);
     }
 }
+
+#[test]
+fn whoever_has_answered_once_is_not_out_of_reach_when_the_next_attempt_fails() {
+    std::thread::scope(|scope| {
+        for then in [Misbehaviour::CloseAfterRequest, Misbehaviour::status(503), Misbehaviour::garbage()] {
+            for first in [
+                Misbehaviour::RateLimited(RetryAfter::Seconds(1)),
+                Misbehaviour::refusal(401, 40104, "Bad request timestamp"),
+            ] {
+                let then = then.clone();
+                scope.spawn(move || {
+                    let site = site(&[("duoFailmode", "safe")]);
+                    site.duo.misbehave(first.times(1).at(Endpoint::Preauth));
+                    site.duo.misbehave(then.clone().always().at(Endpoint::Preauth));
+                    site.enter("alice", "123456").is_out(UNAVAILABLE);
+                    assert_eq!(site.duo.requests_to(Endpoint::Preauth).len(), 2, "{then:?}");
+                    assert!(site.logged(&["reason=duo-unavailable"]), "{}", site.logs());
+                });
+            }
+        }
+    });
+}

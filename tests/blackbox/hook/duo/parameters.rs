@@ -1,6 +1,6 @@
 //! What Duo is told of a login.
 
-use crate::duo::{Endpoint, Phone, Request, User};
+use crate::duo::{Endpoint, Misbehaviour, Phone, Request, User};
 use crate::support::{Call, DuoSite};
 use std::time::Duration;
 
@@ -133,4 +133,16 @@ fn a_code_to_be_entered_on_the_phone_is_shown_and_the_login_goes_on_when_the_use
     assert_eq!(session.decided(), "1");
     let look_up = site.duo.requests_to(Endpoint::Preauth).pop().unwrap();
     assert_eq!(look_up.parameter("client_supports_verified_push"), None);
+}
+
+#[test]
+fn words_about_a_code_are_no_question_where_duo_has_not_promised_one() {
+    fn with_a_code(answer: &mut serde_json::Value) -> String {
+        answer["response"]["status_msg"] = "Enter code 376 in Duo Mobile".into();
+        answer.to_string()
+    }
+    let site = DuoSite::with(&[("duoVerifiedPush", "true")]);
+    site.duo.add(User::with_phone("alice").phone(Phone::ApprovesAfter(Duration::ZERO)));
+    site.duo.misbehave(Misbehaviour::Edited(with_a_code).always().at(Endpoint::AuthStatus));
+    site.enter("alice", "push").is_in();
 }
