@@ -20,6 +20,9 @@ use std::time::Duration;
 /// it has.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a request stays on the telephone, in seconds (Duo's Auth API: about a minute).
+const REQUEST_SECONDS: u64 = 60;
+
 /// How many looks in a row may fail before a login is given up whose factor is under way.
 const FAILED_LOOKS: u32 = 3;
 
@@ -190,8 +193,8 @@ impl Decision<'_> {
         match sent {
             Ok(transaction) => self.wait(attempt, primary, Sent { transaction, choice, menu, origin }),
             Err(error) => {
-                // Unreachable: nobody knows whether the telephone rings.
-                let rings = matches!(error, DuoError::Unreachable(_));
+                // Without an answer nobody knows whether the telephone rings.
+                let rings = matches!(error, DuoError::Unreachable(_) | DuoError::TooLate(_));
                 self.take_failure_back(attempt, !rings)?;
                 unavailable(&error)
             }
@@ -338,7 +341,8 @@ impl Decision<'_> {
             if records.push_is_open(&attempt.identity, now)? {
                 return stop(Told::PushOpen, Reason::DuoPushOpen);
             }
-            records.open_push(&attempt.identity, now.saturating_add(settings.duo.timeout.get()))?;
+            let until = now.saturating_add(settings.duo.timeout.get().max(REQUEST_SECONDS));
+            records.open_push(&attempt.identity, until)?;
         }
         records.set_failures(&attempt.identity, after_failure(failures, now, &settings.lockout))?;
         Ok(records.commit()?)

@@ -233,9 +233,13 @@ impl FactorProof {
                 Some(Self { factor: "none", reason: Reason::DuoFailedOpen(error.to_string()), offset: None })
             }
             (Failmode::Secure, _)
-            | (Failmode::Safe, DuoError::Certificate(_) | DuoError::Refused(_) | DuoError::Settings(_)) => {
-                None
-            }
+            | (
+                Failmode::Safe,
+                DuoError::Certificate(_)
+                | DuoError::Refused(_)
+                | DuoError::TooLate(_)
+                | DuoError::Settings(_),
+            ) => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The two reasons of a refusal: what the user is told, and what the log says. The second never becomes the first.
 
+use crate::config::Factor;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -169,6 +170,25 @@ impl Reason {
             Self::Malformed(_) => "malformed",
             Self::Busy => "busy",
             Self::Internal(_) => "internal",
+        }
+    }
+
+    /// The factor that it is about, where it is about one only.
+    #[must_use]
+    pub fn factor(&self) -> Option<Factor> {
+        match self {
+            Self::DuoBypass(_)
+            | Self::DuoFailedOpen(_)
+            | Self::DuoUnavailable(_)
+            | Self::DuoDenied(_)
+            | Self::DuoUnknownUser(_)
+            | Self::DuoFraud(_)
+            | Self::DuoNoAnswer
+            | Self::DuoPushOpen
+            | Self::DuoPasscodesSent
+            | Self::DuoVerification => Some(Factor::Duo),
+            Self::WrongCode | Self::CodeAlreadyUsed => Some(Factor::Totp),
+            _ => None,
         }
     }
 

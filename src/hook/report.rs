@@ -70,7 +70,8 @@ impl<'a> Report<'a> {
             Reason::Locked | Reason::ForeignChallenge | Reason::Busy | Reason::DuoFraud(_) => Level::Warning,
             _ => Level::Info,
         };
-        self.entry(level, self.factor.word(), "reject", &rejection.reason).write();
+        let factor = rejection.reason.factor().unwrap_or(self.factor);
+        self.entry(level, factor.word(), "reject", &rejection.reason).write();
     }
 
     /// Writes a line about something that is no decision.

@@ -215,6 +215,7 @@ fn failmode_opens_for_an_unreachable_duo_in_the_look_up_and_for_nothing_else() {
         (unreachable(), true),
         (DuoError::Certificate("not theirs".to_owned()), false),
         (DuoError::Refused("HTTP 401".to_owned()), false),
+        (DuoError::TooLate("no answer".to_owned()), false),
         (DuoError::Settings("no host".to_owned()), false),
     ];
     for (error, opens) in errors {
@@ -332,6 +333,24 @@ fn one_request_at_a_time_is_on_the_telephone() {
     door.store.tables.pushes.insert("alice".to_owned(), door.clock.now());
     expect(&door, Some(one_phone()), vec![allowed()]);
     assert_eq!(shown(&door.login(&attempt(IN_SESSION), &both(PASSWORD, b"push"))), "accept both-factors");
+}
+
+#[test]
+fn a_telephone_that_may_ring_is_taken_for_one_that_does() {
+    for (error, rings) in [
+        (unreachable(), true),
+        (DuoError::TooLate("no answer".to_owned()), true),
+        (DuoError::Refused("HTTP 400".to_owned()), false),
+    ] {
+        let mut door = duo_door();
+        door.settings.duo.timeout = serde::Deserialize::deserialize(toml::Value::from(5)).unwrap();
+        expect(&door, Some(one_phone()), vec![]);
+        door.duo.transactions.borrow_mut().push_back(Err(error));
+        door.login(&attempt(IN_SESSION), &both(PASSWORD, b"push"));
+        let until = door.store.tables.pushes.get("alice").copied();
+        assert_eq!(until, rings.then(|| door.clock.now() + 60));
+        assert_eq!(door.failures(), Failures::default());
+    }
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Client {
             if fair {
                 DuoError::Unreachable(text)
             } else {
-                DuoError::Refused(format!("{text}, which were all that the login had left"))
+                DuoError::TooLate(format!("{text}, which were all that the login had left"))
             }
         })
     }
@@ -161,6 +161,7 @@ impl Client {
             let (DuoError::Unreachable(text)
             | DuoError::Certificate(text)
             | DuoError::Refused(text)
+            | DuoError::TooLate(text)
             | DuoError::Settings(text)) = &mut trouble.error;
             text.insert_str(0, &format!("{place} {path}: "));
             trouble

@@ -238,6 +238,9 @@ pub enum DuoError {
     /// time left for Duo to answer: that says nothing of Duo.
     #[error("Duo refuses the request: {0}")]
     Refused(String),
+    /// No answer in the little time that the login had left: Duo had no fair chance.
+    #[error("Duo was asked too late: {0}")]
+    TooLate(String),
     /// The settings cannot be used: no host, keys that cannot be read.
     #[error("{0}")]
     Settings(String),

@@ -72,7 +72,7 @@ fn without_time_nothing_is_asked_and_duo_is_not_out_of_reach() {
         [client.preauth(&request).unwrap_err(), client.ping().unwrap_err(), client.check().unwrap_err()]
     {
         let text = "api-1.example:443: no answer within 0.0 s, which were all that the login had left";
-        assert_eq!(error, DuoError::Refused(text.to_owned()));
+        assert_eq!(error, DuoError::TooLate(text.to_owned()));
     }
 }
 
@@ -98,7 +98,7 @@ fn duo_is_out_of_reach_only_when_it_had_a_fair_time_to_answer() {
     // Who answers a question at the last moment.
     let late = ping(60, Duration::from_millis(200));
     assert!(
-        matches!(&late, DuoError::Refused(text) if text.contains("all that the login had left")),
+        matches!(&late, DuoError::TooLate(text) if text.contains("all that the login had left")),
         "{late:?}"
     );
 }
