@@ -1,12 +1,13 @@
 //! The flows of a login, over the traits of [`super::services`].
 
+use super::limits::Limits;
 use super::proof::{ChallengeFault, CodeCheck, FactorProof, PrimaryProof, accept};
 use super::services::{
     Asked, Challenge, ChallengeKey, Records, Services, StoreError, Token, User, UserState,
 };
 use super::{
-    Attempt, Carrier, Failures, FollowUp, Outcome, PrimaryDenial, Question, QuestionForm, Reason, Rejection,
-    Submission, Told, after_failure, appended, is_locked,
+    Attempt, Carrier, FollowUp, Outcome, PrimaryDenial, Question, QuestionForm, Reason, Rejection,
+    Submission, Told, appended,
 };
 use crate::clock::UnixTime;
 use crate::config::{Appended, Factor, Primary, Settings};
@@ -153,9 +154,7 @@ impl<'a> Decision<'a> {
                 return self.duo(attempt, primary, response, session);
             }
         };
-        if is_locked(records.failures(&attempt.identity)?, now) {
-            return stop(Told::Locked, Reason::Locked);
-        }
+        Limits::new(&settings.lockout, attempt, now).refuse_locked(records.as_mut())?;
         if response.expose_secret().is_empty() {
             drop(records);
             let text = self.services.settings.totp.challenge_text.as_str().to_owned();
@@ -278,9 +277,7 @@ impl<'a> Decision<'a> {
                 return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
             }
         };
-        if is_locked(records.failures(&attempt.identity)?, now) {
-            return stop(Told::Locked, Reason::Locked);
-        }
+        Limits::new(&settings.lockout, attempt, now).refuse_locked(records.as_mut())?;
         let outcome = match judge(settings, records.as_mut(), attempt, primary, &user, response, now)? {
             Judgement::Accepted(outcome) => outcome,
             Judgement::Wrong { rejection, primary, attempts_left: true } if can_follow_up(attempt) => {
@@ -375,7 +372,7 @@ enum Judgement {
     },
 }
 
-/// Looks at the code of a user who is not locked, and counts what came of it.
+/// Looks at the code of a user who is not locked, from an address that is not, and counts what came of it.
 fn judge(
     settings: &Settings,
     records: &mut dyn Records,
@@ -385,12 +382,12 @@ fn judge(
     response: &SecretBytes,
     now: UnixTime,
 ) -> Result<Judgement, Stop> {
-    let failures = records.failures(&attempt.identity)?;
+    let limits = Limits::new(&settings.lockout, attempt, now);
     let tokens: Vec<Token> = records.tokens(user.id)?;
     let when = totp::Instant { now, window: settings.totp.window.get() };
     let reason = match FactorProof::by_code(records, user, &tokens, response, when)? {
         CodeCheck::Right(factor) => {
-            records.set_failures(&attempt.identity, Failures::default())?;
+            limits.forgive_user(records)?;
             return Ok(Judgement::Accepted(Outcome::Accept(accept(primary, factor))));
         }
         // Judged before: no guess, so no failure. Clients that save what was typed send it again and again.
@@ -401,9 +398,9 @@ fn judge(
         CodeCheck::Wrong => Reason::WrongCode,
         CodeCheck::Malformed => Reason::MalformedCode,
     };
-    let failures = after_failure(failures, now, &settings.lockout);
-    records.set_failures(&attempt.identity, failures)?;
-    let attempts_left = !is_locked(failures, now);
+    limits.count_user(records)?;
+    limits.count_address(records)?;
+    let attempts_left = limits.locked(records)?.is_none();
     let told = if attempts_left { Told::IncorrectCode } else { Told::Locked };
     Ok(Judgement::Wrong { rejection: Rejection::at_once(told, reason), primary, attempts_left })
 }

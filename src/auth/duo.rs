@@ -1,14 +1,14 @@
 //! The flows of a login whose second factor is Duo.
 //!
 //! No transaction is open while Duo is asked. So a failure is counted before Duo hears of a factor, and taken back when
-//! it was none: however many guesses come at once, Duo sees no more of them than `[lockout] max_failures`.
+//! it was none: however many guesses come at once, Duo sees no more of them than `[lockout] max_failures`. For the client's
+//! address that goes for what is typed; what waits for a person is counted for it when it has failed, because an office
+//! whose people all look at their telephones at nine o'clock has done nothing wrong yet.
 
 use super::decision::{Decision, Stop, Wording, can_follow_up, stop};
+use super::limits::Limits;
 use super::proof::{DuoCheck, FactorProof, LookUp, PrimaryProof, accept};
-use super::{
-    Asked, Attempt, ChallengeKey, Failures, Outcome, QuestionForm, Reason, Rejection, Told, User, UserState,
-    after_failure, after_retraction, is_locked, locked_at_once,
-};
+use super::{Asked, Attempt, ChallengeKey, Outcome, QuestionForm, Reason, Rejection, Told, User, UserState};
 use crate::config::{DuoPrompt, Line, Primary};
 use crate::factor::duo::menu::{Choice, Menu, Style, one_line};
 use crate::factor::duo::{AuthRequest, DuoError, Event, PreauthRequest, Status, Transaction};
@@ -47,6 +47,15 @@ enum Origin {
     Answer,
     /// Nobody typed anything.
     Nobody,
+}
+
+/// What the user's telephone does when a failure is settled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telephone {
+    /// It may still ring.
+    Rings,
+    /// It waits for nobody.
+    Quiet,
 }
 
 /// A factor that was sent to Duo.
@@ -194,8 +203,11 @@ impl Decision<'_> {
             Ok(transaction) => self.wait(attempt, primary, Sent { transaction, choice, menu, origin }),
             Err(error) => {
                 // Without an answer nobody knows whether the telephone rings.
-                let rings = matches!(error, DuoError::Unreachable(_) | DuoError::TooLate(_));
-                self.take_failure_back(attempt, !rings)?;
+                let telephone = match error {
+                    DuoError::Unreachable(_) | DuoError::TooLate(_) => Telephone::Rings,
+                    DuoError::Certificate(_) | DuoError::Refused(_) | DuoError::Settings(_) => Telephone::Quiet,
+                };
+                self.take_failure_back(attempt, &choice, telephone)?;
                 unavailable(&error)
             }
         }
@@ -208,7 +220,7 @@ impl Decision<'_> {
             let mut news = false;
             match FactorProof::by_duo(self.services.duo, &sent.transaction) {
                 Ok(DuoCheck::Allowed(proof)) => {
-                    self.forgive(attempt)?;
+                    self.forgive(attempt, &sent.choice)?;
                     return Ok(Outcome::Accept(accept(primary, proof)));
                 }
                 Ok(DuoCheck::Denied(status)) => return self.denied(attempt, primary, sent, &status),
@@ -231,6 +243,7 @@ impl Decision<'_> {
                 }
             }
             if self.services.duo.time_is_over() {
+                self.settle(attempt, &sent.choice, Telephone::Rings)?;
                 return stop(Told::NoAnswer, Reason::DuoNoAnswer);
             }
             if !news {
@@ -259,7 +272,7 @@ impl Decision<'_> {
         let message = status.message.clone();
         match status.event {
             Event::SmsSent => {
-                self.take_failure_back(attempt, true)?;
+                self.take_failure_back(attempt, &sent.choice, Telephone::Quiet)?;
                 let text = "Passcodes were sent, enter one of them".to_owned();
                 let wording = Wording { text, reason: Reason::DuoPasscodesSent };
                 if can_follow_up(attempt) {
@@ -268,15 +281,15 @@ impl Decision<'_> {
                 stop(told(&message), wording.reason)
             }
             Event::Fraud => {
-                self.lock(attempt)?;
+                self.lock(attempt, &sent.choice)?;
                 stop(told(&message), Reason::DuoFraud(message))
             }
             Event::Timeout => {
-                self.close_push(attempt)?;
+                self.settle(attempt, &sent.choice, Telephone::Quiet)?;
                 stop(Told::NoAnswer, Reason::DuoNoAnswer)
             }
             Event::LockedOut | Event::Bypass | Event::Other => {
-                self.close_push(attempt)?;
+                self.settle(attempt, &sent.choice, Telephone::Quiet)?;
                 let Sent { choice, menu, origin, .. } = sent;
                 let refusal = told(&message);
                 let reason = Reason::DuoDenied(message);
@@ -300,8 +313,8 @@ impl Decision<'_> {
         wording: Wording,
     ) -> Result<Outcome, Stop> {
         let now = self.services.clock.now();
-        let locked = is_locked(self.services.store.begin()?.failures(&attempt.identity)?, now);
-        if locked {
+        let limits = Limits::new(&self.services.settings.lockout, attempt, now);
+        if limits.locked(self.services.store.begin()?.as_mut())?.is_some() {
             return stop(Told::Locked, wording.reason);
         }
         if origin == Origin::Answer && can_follow_up(attempt) {
@@ -322,10 +335,8 @@ impl Decision<'_> {
 
     fn refuse_locked(&mut self, attempt: &Attempt) -> Result<(), Stop> {
         let now = self.services.clock.now();
-        if is_locked(self.services.store.begin()?.failures(&attempt.identity)?, now) {
-            return stop(Told::Locked, Reason::Locked);
-        }
-        Ok(())
+        let limits = Limits::new(&self.services.settings.lockout, attempt, now);
+        limits.refuse_locked(self.services.store.begin()?.as_mut())
     }
 
     /// Counts a failure in advance, and has the telephone for this login alone where `choice` is to ring it.
@@ -333,51 +344,72 @@ impl Decision<'_> {
         let now = self.services.clock.now();
         let settings = self.services.settings;
         let mut records = self.services.store.begin()?;
-        let failures = records.failures(&attempt.identity)?;
-        if is_locked(failures, now) {
-            return stop(Told::Locked, Reason::Locked);
-        }
+        let limits = Limits::new(&settings.lockout, attempt, now);
+        limits.refuse_locked(records.as_mut())?;
         if choice.is_some_and(Choice::waits_for_a_person) {
             if records.push_is_open(&attempt.identity, now)? {
                 return stop(Told::PushOpen, Reason::DuoPushOpen);
             }
             let until = now.saturating_add(settings.duo.timeout.get().max(REQUEST_SECONDS));
             records.open_push(&attempt.identity, until)?;
+        } else {
+            limits.count_address(records.as_mut())?;
         }
-        records.set_failures(&attempt.identity, after_failure(failures, now, &settings.lockout))?;
+        limits.count_user(records.as_mut())?;
         Ok(records.commit()?)
     }
 
-    fn take_failure_back(&mut self, attempt: &Attempt, telephone_is_quiet: bool) -> Result<(), Stop> {
-        let settings = self.services.settings;
+    fn take_failure_back(
+        &mut self,
+        attempt: &Attempt,
+        choice: &Choice,
+        telephone: Telephone,
+    ) -> Result<(), Stop> {
+        let limits = Limits::new(&self.services.settings.lockout, attempt, self.services.clock.now());
         let mut records = self.services.store.begin()?;
-        let failures = records.failures(&attempt.identity)?;
-        records.set_failures(&attempt.identity, after_retraction(failures, &settings.lockout))?;
-        if telephone_is_quiet {
+        limits.take_back_user(records.as_mut())?;
+        if !choice.waits_for_a_person() {
+            limits.take_back_address(records.as_mut())?;
+        }
+        if telephone == Telephone::Quiet {
             records.close_push(&attempt.identity)?;
         }
         Ok(records.commit()?)
     }
 
-    fn close_push(&mut self, attempt: &Attempt) -> Result<(), Stop> {
+    /// The factor has failed: what was counted in advance stays, and the rest is counted.
+    fn settle(&mut self, attempt: &Attempt, choice: &Choice, telephone: Telephone) -> Result<(), Stop> {
+        let limits = Limits::new(&self.services.settings.lockout, attempt, self.services.clock.now());
         let mut records = self.services.store.begin()?;
-        records.close_push(&attempt.identity)?;
+        if choice.waits_for_a_person() {
+            limits.count_address(records.as_mut())?;
+        }
+        if telephone == Telephone::Quiet {
+            records.close_push(&attempt.identity)?;
+        }
         Ok(records.commit()?)
     }
 
-    fn lock(&mut self, attempt: &Attempt) -> Result<(), Stop> {
-        let failures = locked_at_once(self.services.clock.now(), &self.services.settings.lockout);
+    fn lock(&mut self, attempt: &Attempt, choice: &Choice) -> Result<(), Stop> {
+        let limits = Limits::new(&self.services.settings.lockout, attempt, self.services.clock.now());
         let mut records = self.services.store.begin()?;
-        records.set_failures(&attempt.identity, failures)?;
+        if choice.waits_for_a_person() {
+            limits.count_address(records.as_mut())?;
+        }
+        limits.lock_user(records.as_mut())?;
         records.close_push(&attempt.identity)?;
         Ok(records.commit()?)
     }
 
     /// The factor was right: nothing is held against the user any more. One who was disabled meanwhile stays out.
-    fn forgive(&mut self, attempt: &Attempt) -> Result<(), Stop> {
+    fn forgive(&mut self, attempt: &Attempt, choice: &Choice) -> Result<(), Stop> {
         let now = self.services.clock.now();
+        let limits = Limits::new(&self.services.settings.lockout, attempt, now);
         let mut records = self.services.store.begin()?;
-        records.set_failures(&attempt.identity, Failures::default())?;
+        limits.forgive_user(records.as_mut())?;
+        if !choice.waits_for_a_person() {
+            limits.take_back_address(records.as_mut())?;
+        }
         records.close_push(&attempt.identity)?;
         let user = records.user(&attempt.identity)?;
         if user.is_some_and(|user| user.state == UserState::Disabled) {

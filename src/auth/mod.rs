@@ -10,13 +10,16 @@
 mod appended;
 mod decision;
 mod duo;
+mod limits;
 mod lockout;
+mod network;
 pub mod proof;
 mod reason;
 mod services;
 
 pub use decision::Decision;
-pub use lockout::{Failures, after_failure, after_retraction, is_locked, locked_at_once};
+pub use lockout::{Failures, is_locked};
+pub use network::Network;
 pub use reason::{Reason, Told};
 pub use services::{
     Asked, Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records, Services, Store,

@@ -109,6 +109,8 @@ pub enum Reason {
     DuoVerification,
     /// The user is locked after too many failures.
     Locked,
+    /// Too many failures came from the client's address.
+    AddressLocked,
     /// The code matches no token.
     WrongCode,
     /// The answer is not a code at all.
@@ -159,6 +161,7 @@ impl Reason {
             Self::DuoPasscodesSent => "duo-passcodes-sent",
             Self::DuoVerification => "duo-verification",
             Self::Locked => "locked",
+            Self::AddressLocked => "address-locked",
             Self::WrongCode => "wrong-code",
             Self::MalformedCode => "malformed-code",
             Self::CodeAlreadyUsed => "code-already-used",

@@ -1,6 +1,6 @@
 //! What the decision asks of the world, as traits.
 
-use super::Failures;
+use super::{Failures, Network};
 use crate::clock::{Clock, UnixTime};
 use crate::config::{self, Settings};
 use crate::factor::duo;
@@ -123,6 +123,19 @@ pub trait Records {
     /// Replaces the failures of an identity.
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError>;
+
+    /// The failures of those who come from a network, whoever they say they are.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn address_failures(&mut self, network: Network) -> Result<Failures, StoreError>;
+
+    /// Replaces the failures of a network, and drops those of others that were to be forgotten before `now`.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn set_address_failures(
+        &mut self,
+        network: Network,
+        failures: Failures,
+        now: UnixTime,
+    ) -> Result<(), StoreError>;
 
     /// Whether a telephone waits for the owner of an identity to say yes or no.
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]

@@ -233,13 +233,21 @@ impl Default for Worker {
 pub struct Lockout {
     /// Failed second factors in a row before a user is locked.
     pub max_failures: Bounded<1, 1_000>,
-    /// How long a user is then locked, in seconds.
+    /// Failed second factors from one client address before the address is locked; 0: addresses are not counted. The
+    /// default leaves an office behind one address its typing errors, and a guesser a handful of accounts to try.
+    pub address_max_failures: Bounded<0, 100_000>,
+    /// How long a user or an address is then locked, and how long an address must be without a failure before its count
+    /// starts again, in seconds.
     pub seconds: Bounded<1, 31_536_000>,
 }
 
 impl Default for Lockout {
     fn default() -> Self {
-        Self { max_failures: Bounded::new::<5>(), seconds: Bounded::new::<300>() }
+        Self {
+            max_failures: Bounded::new::<5>(),
+            address_max_failures: Bounded::new::<50>(),
+            seconds: Bounded::new::<300>(),
+        }
     }
 }
 

@@ -67,7 +67,11 @@ impl<'a> Report<'a> {
     pub(super) fn rejection(&self, rejection: &Rejection) {
         let level = match rejection.reason {
             Reason::Internal(_) | Reason::DuoUnavailable(_) => Level::Error,
-            Reason::Locked | Reason::ForeignChallenge | Reason::Busy | Reason::DuoFraud(_) => Level::Warning,
+            Reason::Locked
+            | Reason::AddressLocked
+            | Reason::ForeignChallenge
+            | Reason::Busy
+            | Reason::DuoFraud(_) => Level::Warning,
             _ => Level::Info,
         };
         let factor = rejection.reason.factor().unwrap_or(self.factor);

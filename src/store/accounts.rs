@@ -51,7 +51,7 @@ impl Database {
     /// When the database fails.
     pub fn unlock(&mut self, name: &UserName) -> Result<Option<Failures>, StoreError> {
         let transaction = immediate(&mut self.connection)?;
-        let failures = failures_of(&transaction, name.as_str())?;
+        let failures = failures_of(&transaction, "user", name.as_str())?;
         let forgotten = transaction
             .execute("DELETE FROM failure WHERE kind = 'user' AND subject = ?1", [name.as_str()])?;
         let known = forgotten > 0 || id_of(&transaction, name)?.is_some();

@@ -162,7 +162,7 @@ impl Database {
             factor: parse_factor(user.factor.as_deref())?,
             created_at: from_sql(user.created_at),
             last_login_at: user.last_login_at.map(from_sql),
-            failures: failures_of(&self.connection, name)?,
+            failures: failures_of(&self.connection, "user", name)?,
             tokens: self.enrolled_tokens(UserId(user.id))?,
         }))
     }

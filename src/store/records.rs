@@ -3,7 +3,7 @@
 use super::key::Keyring;
 use super::tokens::tokens_of;
 use crate::auth::{
-    Challenge, ChallengeKey, Failures, Records, StoreError, Token, TokenId, User, UserId, UserState,
+    Challenge, ChallengeKey, Failures, Network, Records, StoreError, Token, TokenId, User, UserId, UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::Factor;
@@ -73,21 +73,25 @@ impl Records for SqliteRecords<'_> {
     }
 
     fn failures(&mut self, identity: &UserName) -> Result<Failures, StoreError> {
-        failures_of(&self.0, identity.as_str())
+        failures_of(&self.0, "user", identity.as_str())
     }
 
     fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError> {
-        if failures == Failures::default() {
-            self.0
-                .execute("DELETE FROM failure WHERE kind = 'user' AND subject = ?1", [identity.as_str()])?;
-            return Ok(());
-        }
-        self.0.execute(
-            "INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', ?1, ?2, ?3)
-             ON CONFLICT (kind, subject) DO UPDATE SET count = ?2, locked_until = ?3",
-            params![identity.as_str(), to_sql(failures.count), failures.locked_until.map(to_sql)],
-        )?;
-        Ok(())
+        replace_failures(&self.0, "user", identity.as_str(), failures)
+    }
+
+    fn address_failures(&mut self, network: Network) -> Result<Failures, StoreError> {
+        failures_of(&self.0, "address", &network.to_string())
+    }
+
+    fn set_address_failures(
+        &mut self,
+        network: Network,
+        failures: Failures,
+        now: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.0.execute("DELETE FROM failure WHERE kind = 'address' AND forget_at <= ?1", [to_sql(now)])?;
+        replace_failures(&self.0, "address", &network.to_string(), failures)
     }
 
     fn push_is_open(&mut self, identity: &UserName, now: UnixTime) -> Result<bool, StoreError> {
@@ -182,15 +186,50 @@ fn read_challenge(row: &Row<'_>) -> Result<Challenge, rusqlite::Error> {
     })
 }
 
-pub(super) fn failures_of(connection: &rusqlite::Connection, subject: &str) -> Result<Failures, StoreError> {
+/// The failures of a subject of this kind, `user` or `address`.
+pub(super) fn failures_of(
+    connection: &rusqlite::Connection,
+    kind: &str,
+    subject: &str,
+) -> Result<Failures, StoreError> {
     let failures = connection
-        .prepare_cached("SELECT count, locked_until FROM failure WHERE kind = 'user' AND subject = ?1")?
-        .query_row([subject], |row| {
-            let locked_until: Option<i64> = row.get(1)?;
-            Ok(Failures { count: from_sql(row.get(0)?), locked_until: locked_until.map(from_sql) })
+        .prepare_cached(
+            "SELECT count, locked_until, forget_at FROM failure WHERE kind = ?1 AND subject = ?2",
+        )?
+        .query_row([kind, subject], |row| {
+            let (locked_until, forget_at): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+            Ok(Failures {
+                count: from_sql(row.get(0)?),
+                locked_until: locked_until.map(from_sql),
+                forget_at: forget_at.map(from_sql),
+            })
         })
         .optional()?;
     Ok(failures.unwrap_or_default())
+}
+
+fn replace_failures(
+    connection: &rusqlite::Connection,
+    kind: &str,
+    subject: &str,
+    failures: Failures,
+) -> Result<(), StoreError> {
+    if failures == Failures::default() {
+        connection.execute("DELETE FROM failure WHERE kind = ?1 AND subject = ?2", [kind, subject])?;
+        return Ok(());
+    }
+    connection.execute(
+        "INSERT INTO failure (kind, subject, count, locked_until, forget_at) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (kind, subject) DO UPDATE SET count = ?3, locked_until = ?4, forget_at = ?5",
+        params![
+            kind,
+            subject,
+            to_sql(failures.count),
+            failures.locked_until.map(to_sql),
+            failures.forget_at.map(to_sql)
+        ],
+    )?;
+    Ok(())
 }
 
 pub(super) fn parse_state(state: &str) -> Result<UserState, StoreError> {

@@ -23,9 +23,10 @@ const APPLICATION_ID: i32 = 0x4f32_4641;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The migrations, in order. `PRAGMA user_version` counts how many a database has had.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/0001_users_tokens_challenges.sql"),
     include_str!("../../migrations/0002_duo.sql"),
+    include_str!("../../migrations/0003_address_limit.sql"),
 ];
 
 /// How long to wait for another writer.

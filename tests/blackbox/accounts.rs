@@ -57,7 +57,9 @@ fn a_locked_user_is_unlocked_and_the_code_still_works() {
 #[test]
 fn a_name_without_a_record_is_unlocked_too() {
     let (site, _) = alice();
-    site.sql("INSERT INTO failure VALUES ('user', 'duo-user', 5, 4000000000)");
+    site.sql(
+        "INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', 'duo-user', 5, 4000000000)",
+    );
     assert_eq!(said(&site, &["unlock", "duo-user"]), "duo-user is unlocked\n");
     let printed = site.admin(&["unlock", "duo-user"]);
     assert!(complaint(&printed).contains("duo-user is neither locked nor enrolled"), "{}", printed.stderr);
@@ -129,7 +131,9 @@ fn a_session_token_ends_with_the_next_renegotiation_of_a_disabled_user() {
 #[test]
 fn what_else_keeps_a_user_out_is_said() {
     let (site, _) = alice();
-    site.sql("INSERT INTO failure VALUES ('user', 'alice', 5, 4000000000)");
+    site.sql(
+        "INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', 'alice', 5, 4000000000)",
+    );
     said(&site, &["disable", "alice"]);
     assert_eq!(
         said(&site, &["enable", "alice"]),
@@ -201,7 +205,9 @@ fn a_user_nobody_knows_is_an_error_with_what_to_do() {
 #[test]
 fn programs_get_json() {
     let (site, _) = alice();
-    site.sql("INSERT INTO failure VALUES ('user', 'alice', 5, 4000000000)");
+    site.sql(
+        "INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', 'alice', 5, 4000000000)",
+    );
     let unlocked = |was_locked: bool, failures: u64| serde_json::json!({ "user": "alice", "was_locked": was_locked, "failures": failures });
     assert_eq!(json(&site, &["unlock", "alice"]), unlocked(true, 5));
     assert_eq!(json(&site, &["unlock", "alice"]), unlocked(false, 0));

@@ -198,7 +198,7 @@ fn list_says_who_cannot_log_in_and_when_the_others_did() {
     site.sql(&format!(
         "UPDATE user SET state = 'disabled' WHERE name = 'disabled';
          UPDATE user SET last_login_at = 1795295268 WHERE name = 'enabled';
-         INSERT INTO failure VALUES ('user', 'locked', 5, {future}), ('user', 'unlocked', 5, {past});"
+         INSERT INTO failure (kind, subject, count, locked_until) VALUES ('user', 'locked', 5, {future}), ('user', 'unlocked', 5, {past});"
     ));
     assert_eq!(
         site.admin(&["list"]).stdout,

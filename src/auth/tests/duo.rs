@@ -273,7 +273,7 @@ fn a_wrong_passcode_counts_and_is_asked_for_again_while_attempts_are_left() {
         let answer = super::fakes::answer(&state, b"111111");
         let outcome = door.login(&attempt(QuestionForm::Reconnect), &answer);
         assert_eq!(shown(&outcome), "ask duo-denied: Incorrect passcode. Please try again.");
-        assert_eq!(door.failures(), Failures { count, locked_until: None });
+        assert_eq!(door.failures(), Failures { count, ..Failures::default() });
         state = state_of(&outcome);
     }
     expect(&door, None, vec![wrong()]);
@@ -354,6 +354,46 @@ fn a_telephone_that_may_ring_is_taken_for_one_that_does() {
 }
 
 #[test]
+fn what_fails_at_duo_counts_for_the_address_and_what_is_right_does_not() {
+    let fraud = || status(Verdict::Deny, Event::Fraud, "Login request reported as fraudulent.");
+    let timeout = || status(Verdict::Deny, Event::Timeout, "Login timed out.");
+    let sent = || status(Verdict::Deny, Event::SmsSent, "New SMS passcodes sent.");
+    for (factor, statuses, counted) in [
+        (&b"push"[..], vec![waiting(), denied()], 1),
+        (b"push", vec![timeout()], 1),
+        (b"push", vec![waiting(); 6], 1),
+        (b"push", vec![fraud()], 1),
+        (b"push", vec![waiting(), allowed()], 0),
+        (b"123456", vec![denied()], 1),
+        (b"123456", vec![waiting(); 6], 1),
+        (b"123456", vec![allowed()], 0),
+        (b"sms", vec![sent()], 0),
+        (b"please", vec![], 1),
+    ] {
+        let mut door = duo_door();
+        expect(&door, Some(one_phone()), statuses);
+        let outcome = door.login(&attempt(IN_SESSION), &both(PASSWORD, factor));
+        assert_eq!(door.address_failures(), counted, "{}", shown(&outcome));
+        assert_eq!(door.failures().count > 0, counted > 0);
+    }
+}
+
+#[test]
+fn duo_never_hears_of_a_factor_from_an_address_that_is_locked() {
+    let mut door = duo_door();
+    door.settings.lockout.address_max_failures = crate::config::Bounded::new::<1>();
+    expect(&door, Some(one_phone()), vec![denied()]);
+    let outcome = door.login(&attempt(IN_SESSION), &both(PASSWORD, b"123456"));
+    assert_eq!(shown(&outcome), "Too many failed attempts, try again later: duo-denied");
+    door.duo.heard();
+    for submission in [typed(PASSWORD), both(PASSWORD, b"push")] {
+        let outcome = door.login(&attempt_of("bob", IN_SESSION), &submission);
+        assert_eq!(shown(&outcome), "Too many failed attempts, try again later: address-locked");
+    }
+    assert!(door.duo.heard().is_empty());
+}
+
+#[test]
 fn who_reports_fraud_is_locked_at_once() {
     let mut door = duo_door();
     let fraud = status(Verdict::Deny, Event::Fraud, "Login request reported as fraudulent.");
@@ -369,12 +409,12 @@ fn who_reports_fraud_is_locked_at_once() {
 fn a_failure_is_counted_before_duo_hears_of_the_factor() {
     // As many guesses as may be wrong are under way: the next one is not even sent.
     let mut door = duo_door();
-    door.store.tables.failures.insert("alice".to_owned(), Failures { count: 4, locked_until: None });
+    door.store.tables.failures.insert("alice".to_owned(), Failures { count: 4, ..Failures::default() });
     expect(&door, Some(one_phone()), vec![]);
     door.duo.transactions.borrow_mut().push_back(Err(DuoError::Refused("HTTP 400".to_owned())));
     let outcome = shown(&door.login(&attempt(IN_SESSION), &both(PASSWORD, b"123456")));
     assert!(outcome.ends_with("duo-unavailable"), "{outcome}");
-    assert_eq!(door.failures(), Failures { count: 4, locked_until: None }, "taken back");
+    assert_eq!(door.failures(), Failures { count: 4, ..Failures::default() }, "taken back");
 
     // A store that cannot count keeps the factor from Duo.
     for operation in 1.. {

@@ -48,6 +48,7 @@ pub(super) struct Tables {
     pub(super) users: HashMap<String, User>,
     pub(super) last_step: Option<u64>,
     pub(super) failures: HashMap<String, Failures>,
+    pub(super) address_failures: HashMap<Network, Failures>,
     pub(super) challenges: HashMap<ChallengeKey, Challenge>,
     pub(super) pushes: HashMap<String, UnixTime>,
     pub(super) logins: usize,
@@ -129,6 +130,22 @@ impl Records for FakeRecords<'_> {
     fn set_failures(&mut self, identity: &UserName, failures: Failures) -> Result<(), StoreError> {
         self.store.step()?;
         self.changed.failures.insert(identity.as_str().to_owned(), failures);
+        Ok(())
+    }
+
+    fn address_failures(&mut self, network: Network) -> Result<Failures, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.address_failures.get(&network).copied().unwrap_or_default())
+    }
+
+    fn set_address_failures(
+        &mut self,
+        network: Network,
+        failures: Failures,
+        _: UnixTime,
+    ) -> Result<(), StoreError> {
+        self.store.step()?;
+        self.changed.address_failures.insert(network, failures);
         Ok(())
     }
 
@@ -340,6 +357,12 @@ impl Door {
             Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, .. }) => state,
             other => panic!("a question was expected, not {other:?}"),
         }
+    }
+
+    /// The failures of the address that [`attempt`] comes from.
+    pub(super) fn address_failures(&self) -> u64 {
+        let network = Network::of("192.0.2.1".parse().unwrap());
+        self.store.tables.address_failures.get(&network).map_or(0, |failures| failures.count)
     }
 
     pub(super) fn failures(&self) -> Failures {

@@ -176,6 +176,95 @@ fn wrong_codes_lock_and_a_locked_user_keeps_the_code() {
     assert_eq!(shown(&door.login(&here, &both(PASSWORD, &code))), "accept both-factors");
 }
 
+/// A door with `bob` beside `alice`, where three failures lock an address.
+fn door_that_counts_addresses() -> Door {
+    let mut door = Door::new();
+    let bob = User { id: UserId(2), state: UserState::Enabled, factor: None, has_token: true };
+    door.store.tables.users.insert("bob".to_owned(), bob);
+    door.settings.lockout.address_max_failures = config::Bounded::new::<3>();
+    door
+}
+
+fn from(address: &str, user: &str) -> Attempt {
+    let mut attempt = attempt_of(user, QuestionForm::Reconnect);
+    attempt.peer.address = Some(address.parse().unwrap());
+    attempt
+}
+
+#[test]
+fn failures_lock_the_address_that_they_come_from_whoever_they_are_about() {
+    let mut door = door_that_counts_addresses();
+    let wrong = door.wrong_code();
+    let told =
+        |door: &mut Door, attempt: &Attempt, code: &[u8]| shown(&door.login(attempt, &both(PASSWORD, code)));
+    assert_eq!(told(&mut door, &from("192.0.2.1", "alice"), &wrong), "Incorrect code: wrong-code");
+    assert_eq!(told(&mut door, &from("::ffff:192.0.2.1", "bob"), b"x"), "Incorrect code: malformed-code");
+    // A right factor ends the user's row and not the address's.
+    let code = door.code(0);
+    assert_eq!(told(&mut door, &from("192.0.2.1", "alice"), &code), "accept both-factors");
+    assert_eq!((door.failures().count, door.address_failures()), (0, 2));
+    assert_eq!(told(&mut door, &from("192.0.2.1", "alice"), &code), "Incorrect code: code-already-used");
+    assert_eq!(door.address_failures(), 2, "a stale answer is no guess");
+    let last = "Too many failed attempts, try again later: wrong-code";
+    assert_eq!(told(&mut door, &from("192.0.2.1", "bob"), &wrong), last);
+
+    let locked = "Too many failed attempts, try again later: address-locked";
+    let code = door.code(1);
+    for user in ["alice", "bob"] {
+        let here = from("192.0.2.1", user);
+        assert_eq!(told(&mut door, &here, &code), locked);
+        assert_eq!(shown(&door.login(&here, &typed(PASSWORD))), locked, "nobody is asked");
+        // Until the password is right, nobody learns of it.
+        assert_eq!(shown(&door.login(&here, &typed(b"wrong"))), "Authentication failed: primary-denied");
+    }
+    assert_eq!(
+        shown(&door.login(&from("192.0.2.1", "nobody"), &typed(PASSWORD))),
+        "Authentication failed: not-enrolled"
+    );
+    assert_eq!(door.address_failures(), 3, "what is not looked at is not counted");
+    assert_eq!(told(&mut door, &from("192.0.2.2", "alice"), &code), "accept both-factors");
+    let mut unknown = attempt(QuestionForm::Reconnect);
+    unknown.peer.address = None;
+    assert_eq!(told(&mut door, &unknown, &wrong), "Incorrect code: wrong-code");
+
+    door.clock.0.set(door.clock.0.get() + 300);
+    let code = door.code(0);
+    assert_eq!(told(&mut door, &from("192.0.2.1", "bob"), &code), "accept both-factors");
+}
+
+#[test]
+fn a_question_from_before_does_not_lead_around_the_lock_of_an_address() {
+    let mut door = door_that_counts_addresses();
+    let (by_reconnecting, wrong) = (door.ask_by_reconnecting(), door.wrong_code());
+    door.login(&attempt(IN_SESSION), &typed(PASSWORD));
+    for _ in 0..3 {
+        door.login(&from("192.0.2.1", "bob"), &both(PASSWORD, &wrong));
+    }
+    let (code, locked) = (door.code(0), "Too many failed attempts, try again later: address-locked");
+    let here = attempt(QuestionForm::Reconnect);
+    assert_eq!(shown(&door.login(&here, &answer(&by_reconnecting, &code))), locked);
+    assert_eq!(shown(&door.answer_in_session(&attempt(IN_SESSION), &code).unwrap()), locked);
+    assert_eq!(door.store.tables.last_step, None, "the code was not looked at");
+}
+
+#[test]
+fn the_failures_of_an_address_start_again_after_a_time_without_any_and_may_not_count_at_all() {
+    let mut door = door_that_counts_addresses();
+    let wrong = door.wrong_code();
+    let fail =
+        |door: &mut Door, user| shown(&door.login(&from("2001:db8::1", user), &both(PASSWORD, &wrong)));
+    fail(&mut door, "alice");
+    fail(&mut door, "bob");
+    door.clock.0.set(door.clock.0.get() + 300);
+    assert_eq!(fail(&mut door, "alice"), "Incorrect code: wrong-code");
+    assert_eq!(fail(&mut door, "bob"), "Incorrect code: wrong-code");
+    door.settings.lockout.address_max_failures = config::Bounded::new::<0>();
+    assert_eq!(fail(&mut door, "alice"), "Incorrect code: wrong-code");
+    assert_eq!(fail(&mut door, "alice"), "Incorrect code: wrong-code");
+    let counted: u64 = door.store.tables.address_failures.values().map(|failures| failures.count).sum();
+    assert_eq!(counted, 2);
+}
+
 #[test]
 fn what_is_no_code_counts_as_a_failure() {
     let mut door = Door::new();

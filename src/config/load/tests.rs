@@ -85,6 +85,7 @@ const KEYS: &[Key] = &[
     Key { section: "store", name: "key_file", variable: "storeKeyFile", in_file: "'/k'", in_environment: "/k", shown: |s| format!("{:?}", s.store.key_file()), default: "None", changed: "Some(\"/k\")" },
     Key { section: "worker", name: "max", variable: "workerMax", in_file: "8", in_environment: "8", shown: |s| s.worker.max.get().to_string(), default: "4", changed: "8" },
     Key { section: "lockout", name: "max_failures", variable: "lockoutMaxFailures", in_file: "3", in_environment: "3", shown: |s| s.lockout.max_failures.get().to_string(), default: "5", changed: "3" },
+    Key { section: "lockout", name: "address_max_failures", variable: "lockoutAddressMaxFailures", in_file: "0", in_environment: "0", shown: |s| s.lockout.address_max_failures.get().to_string(), default: "50", changed: "0" },
     Key { section: "lockout", name: "seconds", variable: "lockoutSeconds", in_file: "20", in_environment: "20", shown: |s| s.lockout.seconds.get().to_string(), default: "300", changed: "20" },
     Key { section: "duo", name: "host", variable: "duoHost", in_file: "'api'", in_environment: "api", shown: |s| format!("{:?}", s.duo.host), default: "None", changed: "Some(HostName(\"api\"))" },
     Key { section: "duo", name: "ikey", variable: "duoIkey", in_file: "'DI'", in_environment: "DI", shown: |s| format!("{:?}", s.duo.ikey), default: "None", changed: "Some(IntegrationKey(\"DI\"))" },
@@ -351,6 +352,7 @@ fn what_is_wrong_in_the_environment_is_named_with_the_variable() {
         ("authPrimary", "None", "[auth] primary", "unknown variant `None`, expected `pam` or `none`"),
         ("pamService", "../x", "[pam] service", "not the name of a PAM service"),
         ("lockoutMaxFailures", "0", "[lockout] max_failures", "from 1 to 1000"),
+        ("lockoutAddressMaxFailures", "-1", "[lockout] address_max_failures", "from 0 to 100000"),
     ] {
         let text = in_environment(&[(variable, value)]).unwrap_err().to_string();
         let place = format!("environment variable {variable}: {place}: ");

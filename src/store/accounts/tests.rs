@@ -6,7 +6,7 @@ use crate::secret::{ExposeSecret, secret};
 use crate::store::{Location, NewToken, Replace, new_key};
 
 const NOW: u64 = 1_795_295_268;
-const LOCKED: Failures = Failures { count: 5, locked_until: Some(NOW + 300) };
+const LOCKED: Failures = Failures { count: 5, locked_until: Some(NOW + 300), forget_at: None };
 const SECRET: [u8; 20] = [7; 20];
 
 fn name(user: &str) -> UserName {
@@ -156,7 +156,7 @@ fn a_user_goes_to_another_name_with_everything_but_the_questions() {
 #[test]
 fn failures_of_a_name_without_a_record_do_not_get_in_the_way_of_a_new_one() {
     let (_directory, _location, mut database) = database(false);
-    let few = Failures { count: 2, locked_until: None };
+    let few = Failures { count: 2, ..Failures::default() };
     fail(&mut database, "alina", LOCKED);
     fail(&mut database, "alice", few);
     assert_eq!(database.rename(&name("alice"), &name("alina")).unwrap(), Renaming::Done);

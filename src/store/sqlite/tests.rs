@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::{Asked, Challenge, Failures, TokenId, UserState};
+use crate::auth::{Asked, Challenge, Failures, Network, TokenId, UserState};
 use crate::config::Factor;
 use crate::factor::duo::menu::Menu;
 use crate::factor::totp::Algorithm;
@@ -14,7 +14,8 @@ use std::thread;
 
 const NOW: u64 = 1_795_295_268;
 /// The newest schema.
-const KNOWN: i64 = 2;
+#[expect(clippy::cast_possible_wrap, reason = "a handful")]
+const KNOWN: i64 = MIGRATIONS.len() as i64;
 const KEY: ChallengeKey = ChallengeKey([1; 32]);
 const OTHER_KEY: ChallengeKey = ChallengeKey([2; 32]);
 
@@ -174,7 +175,7 @@ fn a_new_database_is_marked_as_ours_in_the_file_itself() {
     assert_eq!(pragma(&database, "user_version"), KNOWN);
     drop(database);
     let content = std::fs::read(&path).unwrap();
-    assert_eq!(content[60..64], [0, 0, 0, 2], "user_version");
+    assert_eq!(content[60..64], u32::try_from(KNOWN).unwrap().to_be_bytes(), "user_version");
     assert_eq!(content[68..72], *b"O2FA");
 }
 
@@ -309,13 +310,16 @@ fn a_directory_in_place_of_the_database_is_refused() {
 
 #[test]
 fn a_database_of_a_later_version_is_refused_and_left_as_it_is() {
-    for version in ["3", "99", "-1"] {
+    for version in [&(KNOWN + 1).to_string(), "99", "-1"] {
         let (directory, path, database) = new_database();
         database.connection.execute_batch(&format!("PRAGMA user_version = {version}")).unwrap();
         drop(database);
         let before = snapshot(directory.path());
         for error in [error_of(Database::open(&path)), error_of(Database::open_or_create(&path))] {
-            assert!(matches!(error, DatabaseError::TooNew { known: 2, .. }), "{version}: {error}");
+            assert!(
+                matches!(error, DatabaseError::TooNew { known, .. } if known == MIGRATIONS.len()),
+                "{version}: {error}"
+            );
             assert!(error.to_string().contains("later version"), "{error}");
         }
         assert_eq!(snapshot(directory.path()), before, "{version}");
@@ -519,7 +523,9 @@ fn a_transaction_that_is_dropped_changes_nothing() {
     let user = records.user(&name("alice")).unwrap().unwrap();
     records.burn_step(token, 100, 0).unwrap();
     records.note_login(user.id, NOW).unwrap();
-    records.set_failures(&name("alice"), Failures { count: 3, locked_until: Some(NOW) }).unwrap();
+    records
+        .set_failures(&name("alice"), Failures { count: 3, locked_until: Some(NOW), forget_at: None })
+        .unwrap();
     records.put_challenge(&OTHER_KEY, &challenge("alice", NOW), NOW).unwrap();
     assert!(records.take_challenge(&KEY).unwrap().is_some());
     drop(records);
@@ -627,9 +633,9 @@ fn failures_are_kept_by_name_whether_enrolled_or_not() {
     for user in ["alice", "nobody", "a' OR '1'='1"] {
         let user = name(user);
         for failures in [
-            Failures { count: 1, locked_until: None },
-            Failures { count: 5, locked_until: Some(NOW + 300) },
-            Failures { count: 0, locked_until: Some(NOW) },
+            Failures { count: 1, ..Failures::default() },
+            Failures { count: 5, locked_until: Some(NOW + 300), forget_at: None },
+            Failures { count: 0, locked_until: Some(NOW), forget_at: None },
             Failures::default(),
         ] {
             committed(&mut database, |records| records.set_failures(&user, failures)).unwrap();
@@ -638,6 +644,27 @@ fn failures_are_kept_by_name_whether_enrolled_or_not() {
         }
     }
     assert_eq!(count(&database, "failure"), 0, "no failures leave no row");
+}
+
+#[test]
+fn failures_of_addresses_are_kept_apart_from_users_until_they_are_forgotten() {
+    let (_directory, _path, mut database, _) = with_alice();
+    let network = |address: &str| Network::of(address.parse().unwrap());
+    let (one, other) = (network("192.0.2.1"), network("2001:db8::1"));
+    let failures = Failures { count: 3, locked_until: Some(NOW + 9), forget_at: Some(NOW + 10) };
+    committed(&mut database, |records| records.set_address_failures(one, failures, NOW)).unwrap();
+    let mut records = database.begin().unwrap();
+    assert_eq!(records.address_failures(one).unwrap(), failures);
+    assert_eq!(records.address_failures(other).unwrap(), Failures::default());
+    assert_eq!(records.failures(&name("192.0.2.1")).unwrap(), Failures::default());
+    drop(records);
+
+    committed(&mut database, |records| records.set_failures(&name("alice"), failures)).unwrap();
+    committed(&mut database, |records| records.set_address_failures(other, failures, NOW + 10)).unwrap();
+    assert_eq!(database.begin().unwrap().address_failures(one).unwrap(), Failures::default());
+    assert_eq!(count(&database, "failure"), 2, "a user's are not forgotten with an address's");
+    committed(&mut database, |r| r.set_address_failures(other, Failures::default(), NOW)).unwrap();
+    assert_eq!(count(&database, "failure"), 1);
 }
 
 #[test]
@@ -661,7 +688,12 @@ fn replacing_an_enrolment_leaves_nothing_of_the_old_one() {
     committed(&mut database, |records| {
         records.burn_step(token, 100, 2).unwrap();
         records.note_login(user.id, NOW).unwrap();
-        records.set_failures(&name("alice"), Failures { count: 5, locked_until: Some(NOW + 300) }).unwrap();
+        records
+            .set_failures(
+                &name("alice"),
+                Failures { count: 5, locked_until: Some(NOW + 300), forget_at: None },
+            )
+            .unwrap();
         records.put_challenge(&KEY, &challenge("alice", NOW), NOW).unwrap();
     });
     let backup = "INSERT INTO backup_code (user_id, salt, hash) VALUES (?1, x'00', x'00')";
@@ -706,7 +738,7 @@ fn a_factor_is_set_and_the_open_questions_are_forgotten() {
     committed(&mut database, |records| {
         records.put_challenge(&KEY, &challenge("alice", NOW), NOW).unwrap();
         records.put_challenge(&OTHER_KEY, &challenge("bob", NOW), NOW).unwrap();
-        records.set_failures(&name("alice"), Failures { count: 3, locked_until: None }).unwrap();
+        records.set_failures(&name("alice"), Failures { count: 3, ..Failures::default() }).unwrap();
     });
     for factor in [Some(Factor::Duo), Some(Factor::Totp), None] {
         database.set_factor(&name("alice"), factor, NOW).unwrap();
@@ -720,13 +752,15 @@ fn a_factor_is_set_and_the_open_questions_are_forgotten() {
 }
 
 #[test]
-fn a_database_of_the_version_before_is_brought_up_to_date() {
+fn a_database_of_the_first_version_is_brought_up_to_date() {
     let (_directory, path, database) = new_database();
     database
         .connection
         .execute_batch(
-            "DROP TABLE push; ALTER TABLE challenge DROP COLUMN asked; PRAGMA user_version = 1;
-             INSERT INTO challenge (key, user, identity, expires_at) VALUES (zeroblob(32), 'alice', 'alice', 5);",
+            "DROP TABLE push; ALTER TABLE challenge DROP COLUMN asked; ALTER TABLE failure DROP COLUMN forget_at;
+             PRAGMA user_version = 1;
+             INSERT INTO challenge (key, user, identity, expires_at) VALUES (zeroblob(32), 'alice', 'alice', 5);
+             INSERT INTO failure (kind, subject, count) VALUES ('user', 'alice', 3);",
         )
         .unwrap();
     drop(database);
@@ -734,13 +768,20 @@ fn a_database_of_the_version_before_is_brought_up_to_date() {
     let taken = database.begin().unwrap().take_challenge(&ChallengeKey([0; 32])).unwrap().unwrap();
     assert_eq!(taken.asked, Asked::Code);
     assert!(!database.begin().unwrap().push_is_open(&name("alice"), NOW).unwrap());
+    let failures = database.begin().unwrap().failures(&name("alice")).unwrap();
+    assert_eq!(failures, Failures { count: 3, ..Failures::default() });
 }
 
 #[test]
 fn a_first_enrolment_starts_without_the_failures_and_questions_of_the_name() {
     let (_directory, _path, mut database) = new_database();
     committed(&mut database, |records| {
-        records.set_failures(&name("alice"), Failures { count: 5, locked_until: Some(NOW + 300) }).unwrap();
+        records
+            .set_failures(
+                &name("alice"),
+                Failures { count: 5, locked_until: Some(NOW + 300), forget_at: None },
+            )
+            .unwrap();
         records.put_challenge(&KEY, &challenge("alice", NOW), NOW).unwrap();
     });
     assert!(enrol(&mut database, "alice", 1, Replace::No).unwrap());
@@ -761,7 +802,7 @@ fn a_deleted_user_leaves_nothing_behind_and_others_alone() {
         let backup = "INSERT INTO backup_code (user_id, salt, hash) VALUES (?1, x'00', x'00')";
         database.connection.execute(backup, [id]).unwrap();
         committed(&mut database, |records| {
-            records.set_failures(&name(who), Failures { count: 1, locked_until: None }).unwrap();
+            records.set_failures(&name(who), Failures { count: 1, ..Failures::default() }).unwrap();
             records.put_challenge(&ChallengeKey([number; 32]), &challenge(who, NOW), NOW).unwrap();
             // Asked under another name, with this one's second factor; and the other way round.
             let as_identity = Challenge { user: "x".to_owned(), ..challenge(who, NOW) };

@@ -1,6 +1,6 @@
 //! Lockout.
 
-use crate::support::{Session, Site, Token, eventually, now};
+use crate::support::{Session, Site, Token, eventually, now, told};
 use data_encoding::BASE64;
 
 const LOCKED: &str = "Too many failed attempts, try again later";
@@ -24,7 +24,7 @@ fn locked() -> (Site, Token) {
 
 /// Waits for the end of the lock, which is moved near.
 fn unlocked_by_time(site: &Site) {
-    site.sql("UPDATE failure SET locked_until = unixepoch() + 1");
+    site.sql("UPDATE failure SET locked_until = unixepoch() + 1 WHERE kind = 'user'");
     eventually("the end of the lock", || (site.shown("alice")["state"] == "enabled").then_some(()));
 }
 
@@ -111,9 +111,9 @@ fn answers_count_like_codes_however_they_come() {
     assert_eq!(site.login(&session, "alice", &question.answer(&token.wrong_code())).status(), 1);
     assert_eq!(session.told(), LOCKED, "and no further question");
     // A question from before does not lead around the lock.
-    site.sql("UPDATE failure SET locked_until = 1");
+    site.sql("UPDATE failure SET locked_until = 1 WHERE kind = 'user'");
     let (by_reconnecting, in_session) = (site.asked_to_reconnect("alice"), site.asked_in_session("alice"));
-    site.sql("UPDATE failure SET locked_until = 99999999999");
+    site.sql("UPDATE failure SET locked_until = 99999999999 WHERE kind = 'user'");
     let session = site.session();
     assert_eq!(site.login(&session, "alice", &by_reconnecting.answer(&token.code())).status(), 1);
     assert_eq!(session.told(), LOCKED);
@@ -129,7 +129,7 @@ fn the_settings_say_how_long_a_lock_lasts() {
     let before = now();
     wrong(&site, &token);
     let after = now();
-    let until = site.number("SELECT locked_until FROM failure");
+    let until = site.number("SELECT locked_until FROM failure WHERE kind = 'user'");
     assert!((before + 5_000..=after + 5_000).contains(&until), "{before} {until} {after}");
 }
 
@@ -150,15 +150,73 @@ fn the_settings_say_how_many_failures_lock() {
 fn of_many_wrong_codes_at_the_same_time_no_more_are_looked_at_than_allowed() {
     let site = Site::with(&[("workerMax", "100")]);
     let token = site.enroll("alice");
-    let sessions: Vec<Session> = (0..12).map(|_| site.session()).collect();
+    assert_eq!(guesses_at_once(&site, &token, 60), 60 - 4);
+    assert_eq!(site.failures("alice"), 5);
+}
+
+/// So many wrong codes at the same time, each with a process of its own; returns how many were told of a lock.
+fn guesses_at_once(site: &Site, token: &Token, count: usize) -> usize {
+    let (sessions, wrong): (Vec<Session>, _) =
+        ((0..count).map(|_| site.session()).collect(), token.wrong_code());
     std::thread::scope(|scope| {
         for session in &sessions {
-            scope.spawn(|| site.login(session, "alice", &token.wrong_code()).status());
+            scope.spawn(|| site.login(session, "alice", &wrong).status());
         }
     });
-    assert_eq!(site.failures("alice"), 5);
-    let told_locked = sessions.iter().filter(|session| session.told() == LOCKED).count();
-    assert_eq!(told_locked, 12 - 4);
+    sessions.iter().filter(|session| session.told() == LOCKED).count()
+}
+
+#[test]
+fn of_many_wrong_codes_from_one_address_no_more_are_looked_at_than_allowed() {
+    let site = Site::with(&[
+        ("workerMax", "100"),
+        ("lockoutMaxFailures", "1000"),
+        ("lockoutAddressMaxFailures", "7"),
+    ]);
+    let token = site.enroll("alice");
+    assert_eq!(guesses_at_once(&site, &token, 30), 30 - 6);
+    assert_eq!(site.failures("alice"), 7);
+}
+
+#[test]
+fn an_address_is_locked_for_everybody_behind_it_and_no_code_is_used_up() {
+    let site = Site::with(&[("lockoutAddressMaxFailures", "3"), ("lockoutSeconds", "5000")]);
+    let [alice, bob] = ["alice", "bob"].map(|user| site.enroll(user));
+    let from = |user: &str, typed: &str, variable: &str, address: &str| {
+        let session = site.session();
+        let call = site.login(&session, user, typed).without("untrusted_ip").set(variable, address);
+        (call.status(), session.reason())
+    };
+    let here = |user: &str, typed: &str| from(user, typed, "untrusted_ip6", "2001:db8:0:1::1");
+    assert_eq!(here("alice", &alice.wrong_code()).0, 1);
+    assert_eq!(here("alice", &alice.code()).0, 0);
+    assert_eq!(here("bob", &bob.wrong_code()).0, 1);
+    let there = from("bob", &bob.wrong_code(), "untrusted_ip6", "2001:db8:0:1:ffff::2");
+    assert_eq!(told(&there.1), LOCKED, "the last one that was allowed, of the same /64");
+    let code = bob.code();
+    assert_eq!(told(&here("bob", &code).1), LOCKED);
+    assert_eq!(told(&here("bob", "").1), LOCKED, "and nobody is asked");
+    assert!(site.logged(&["user=bob client=2001:db8:0:1::1", "outcome=reject reason=address-locked"]));
+    assert_eq!(site.shown("bob")["state"], "enabled");
+    assert_eq!(site.number("SELECT count FROM failure WHERE subject = '2001:db8:0:1::/64'"), 3);
+    assert_eq!(from("bob", &code, "untrusted_ip6", "2001:db8:0:2::1").0, 0);
+}
+
+#[test]
+fn an_address_in_the_form_of_ipv6_is_the_ipv4_address() {
+    let site = Site::with(&[("lockoutAddressMaxFailures", "2")]);
+    let token = site.enroll("alice");
+    for address in ["192.0.2.9", "::ffff:192.0.2.9"] {
+        let session = site.session();
+        assert_eq!(
+            site.login(&session, "alice", &token.wrong_code()).set("untrusted_ip", address).status(),
+            1
+        );
+    }
+    assert_eq!(site.number("SELECT count FROM failure WHERE subject = '192.0.2.9'"), 2);
+    let session = site.session();
+    assert_eq!(site.login(&session, "alice", &token.code()).set("untrusted_ip", "192.0.2.9").status(), 1);
+    assert_eq!(session.told(), LOCKED);
 }
 
 #[test]
