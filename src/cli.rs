@@ -2,7 +2,9 @@
 
 use crate::hook::Errand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A second factor for OpenVPN: PAM first, then a code.
 ///
@@ -23,6 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   openvpn-2fa enroll alice                  a new secret, with a QR code on a terminal
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
+  openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
   openvpn-2fa unlock alice                  lets alice try again after too many wrong codes
@@ -58,6 +61,8 @@ pub struct Global {
 pub enum Command {
     /// Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each
     Enroll(Enroll),
+    /// Make new backup codes for a user, one a line; the old ones are void
+    BackupCodes(BackupCodes),
     /// List the enrolled users, one line each, the name first
     List,
     /// Show what is stored about a user
@@ -111,9 +116,49 @@ pub struct Enroll {
     /// Write the QR code to a new file, .png or .svg
     #[arg(long, value_name = "FILE")]
     pub qr_file: Option<PathBuf>,
+    /// Make so many backup codes too (1 to 20), printed to standard error; each is good once
+    #[arg(long, value_name = "N")]
+    pub backup_codes: Option<CodeCount>,
     /// Whether to ask before an enrolment is replaced.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// `backup-codes`
+#[derive(Debug, Args)]
+pub struct BackupCodes {
+    /// The user
+    pub user: String,
+    /// How many (1 to 20)
+    #[arg(long, value_name = "N", default_value = "10")]
+    pub count: CodeCount,
+    /// Whether to ask before codes are replaced that can still be used.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// How many backup codes to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeCount(u8);
+
+impl CodeCount {
+    /// As many as fit on a slip of paper.
+    const ALLOWED: RangeInclusive<u8> = 1..=20;
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl FromStr for CodeCount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse().ok().filter(|number| Self::ALLOWED.contains(number));
+        number.map(Self).ok_or_else(|| "a number from 1 to 20 is wanted".to_owned())
+    }
 }
 
 /// `show`

@@ -16,6 +16,9 @@ _openvpn__2fa() {
             ",$1")
                 cmd="openvpn__2fa"
                 ;;
+            openvpn__2fa,backup-codes)
+                cmd="openvpn__2fa__subcmd__backup__subcmd__codes"
+                ;;
             openvpn__2fa,check)
                 cmd="openvpn__2fa__subcmd__check"
                 ;;
@@ -70,6 +73,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__check__subcmd__help,help)
                 cmd="openvpn__2fa__subcmd__check__subcmd__help__subcmd__help"
                 ;;
+            openvpn__2fa__subcmd__help,backup-codes)
+                cmd="openvpn__2fa__subcmd__help__subcmd__backup__subcmd__codes"
+                ;;
             openvpn__2fa__subcmd__help,check)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check"
                 ;;
@@ -119,12 +125,38 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll list show delete unlock disable enable rename set new-key rekey check doctor help"
+            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey check doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__backup__subcmd__codes)
+            opts="-y -h --count --yes --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --count)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -297,13 +329,17 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__enroll)
-            opts="-y -h --force --qr --qr-file --yes --config --db --json --help"
+            opts="-y -h --force --qr --qr-file --backup-codes --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --qr-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backup-codes)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -323,8 +359,22 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll list show delete unlock disable enable rename set new-key rekey check help"
+            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__backup__subcmd__codes)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -29,6 +29,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -l db -d 'Database
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "backup-codes" -d 'Make new backup codes for a user, one a line; the old ones are void'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "list" -d 'List the enrolled users, one line each, the name first'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "show" -d 'Show what is stored about a user'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
@@ -43,6 +44,7 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d '
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "doctor" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr-file -d 'Write the QR code to a new file, .png or .svg' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l backup-codes -d 'Make so many backup codes too (1 to 20), printed to standard error; each is good once' -r
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l force -d 'Replace an enrolment: the old codes stop working'
@@ -50,6 +52,12 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l qr -d
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand enroll" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -l count -d 'How many (1 to 20)' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand backup-codes" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand list" -l json -d 'Print JSON'
@@ -126,17 +134,18 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fi
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "enable" -d 'Let a user in again who was disabled'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "rename" -d 'Give a user another name; the codes stay the same'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll list show delete unlock disable enable rename set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "backup-codes" -d 'Make new backup codes for a user, one a line; the old ones are void'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "enable" -d 'Let a user in again who was disabled'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "rename" -d 'Give a user another name; the codes stay the same'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'

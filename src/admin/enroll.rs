@@ -1,6 +1,6 @@
 //! `enroll USER`
 
-use super::{confirm, qr};
+use super::{backup_codes, confirm, qr};
 use crate::auth::{Token, TokenId, UserState};
 use crate::cli::Enroll;
 use crate::clock::{Clock, SystemClock};
@@ -46,6 +46,14 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
             "{user} is enrolled already, nothing was changed (--force replaces it, and the old codes stop working)"
         );
     }
+    let codes = match arguments.backup_codes {
+        Some(count) => backup_codes::replace(&mut database, &user, count).with_context(|| {
+            format!(
+                "{user} is enrolled (openvpn-2fa show --secret prints the secret), but has no backup codes"
+            )
+        })?,
+        None => Vec::new(),
+    };
     let stored = database.enrolled(user.as_str())?;
     drop(database);
     if stored.as_ref().is_some_and(|stored| stored.state == UserState::Disabled) {
@@ -67,11 +75,15 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
         picture.write(&uri)?;
     }
     if json {
-        super::print_json(&serde_json::json!({
+        let mut value = serde_json::json!({
             "user": user.as_str(),
             "secret": base32.expose_secret(),
             "uri": uri.expose_secret(),
-        }))?;
+        });
+        if !codes.is_empty() {
+            value["backup_codes"] = backup_codes::exposed(&codes).into();
+        }
+        super::print_json(&value)?;
     } else {
         let lines = Zeroizing::new(format!(
             "{}\n{}\n{}\n",
@@ -82,6 +94,10 @@ pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow
         super::print(&lines).with_context(|| {
             format!("{user} is enrolled, but the secret could not be printed (openvpn-2fa show --secret prints it)")
         })?;
+    }
+    if !codes.is_empty() && !json {
+        let lines = backup_codes::lines(&codes);
+        write!(io::stderr(), "Backup codes of {user}, each good once:\n{}", lines.as_str())?;
     }
     if arguments.qr || (io::stdout().is_terminal() && !json) {
         let colour = if io::stderr().is_terminal() { qr::Colour::Both } else { qr::Colour::None };

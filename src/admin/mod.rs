@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
 
 mod accounts;
+mod backup_codes;
 mod check;
 mod confirm;
 mod delete;
@@ -43,6 +44,7 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         // Done with above.
         Command::PrimaryCheck | Command::Check(Check { what: None, .. }) => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
+        Command::BackupCodes(arguments) => backup_codes::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
         Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),

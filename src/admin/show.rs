@@ -46,6 +46,9 @@ pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::
     if let Some(until) = user.failures.locked_until.filter(|until| now < *until) {
         writeln!(text, "locked until: {}", rfc3339(until))?;
     }
+    if user.backup_codes.made > 0 {
+        writeln!(text, "backup codes: {} of {} left", user.backup_codes.left, user.backup_codes.made)?;
+    }
     for token in &user.tokens {
         write!(text, "token: {}, {} digits, {} seconds", token.algorithm.name(), token.digits, token.period)?;
         if let Some(key) = &token.sealed_with {
@@ -96,6 +99,7 @@ pub(super) fn json(user: &Enrolled, now: UnixTime) -> Value {
         "last_login_at": super::json_time(user.last_login_at),
         "failures": user.failures.count,
         "locked_until": super::json_time(locked_until),
+        "backup_codes_left": user.backup_codes.left,
         "tokens": tokens,
     })
 }

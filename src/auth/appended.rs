@@ -1,6 +1,7 @@
 //! Second factors appended to the password, for clients with one box only.
 
 use crate::config::Appended;
+use crate::factor::backup_code::BackupCode;
 
 /// How many digits a code has, where the user's token is not known.
 pub(super) const DEFAULT_DIGITS: usize = 6;
@@ -25,15 +26,16 @@ pub(super) fn split(typed: &[u8], form: Appended, digits: usize) -> Option<(&[u8
     }
 }
 
-/// A code (six to eight digits, blanks allowed) or a factor word with an optional device number.
+/// A code (six to eight digits, blanks allowed), a backup code with its hyphens, or a factor word with an optional device number.
 fn looks_like_response(response: &[u8]) -> bool {
     let digits = response.iter().filter(|byte| byte.is_ascii_digit()).count();
     let code =
         (6..=8).contains(&digits) && response.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ');
     let word = response.to_ascii_lowercase();
-    code || [&b"push"[..], b"phone", b"sms"]
-        .iter()
-        .any(|name| word.strip_prefix(*name).is_some_and(|number| number.iter().all(u8::is_ascii_digit)))
+    code || BackupCode::is_written_out(response)
+        || [&b"push"[..], b"phone", b"sms"]
+            .iter()
+            .any(|name| word.strip_prefix(*name).is_some_and(|number| number.iter().all(u8::is_ascii_digit)))
 }
 
 #[cfg(test)]
@@ -50,6 +52,10 @@ mod tests {
             (Comma, 6, "secret,12345678", Some(("secret", "12345678"))),
             (Comma, 6, "secret,push", Some(("secret", "push"))),
             (Comma, 6, "secret,Phone2", Some(("secret", "Phone2"))),
+            (Comma, 6, "secret,k7fm-2P9x-d4qr", Some(("secret", "k7fm-2P9x-d4qr"))),
+            (Comma, 6, "correct,horsebattery", None),
+            (Comma, 6, "secret,k7fm2p9xd4qr", None),
+            (Digits, 6, "secretk7fm-2p9x-d4qr", None),
             (Comma, 6, "se,cret", None),
             (Comma, 6, "secret,12345", None),
             (Comma, 6, "secret,", None),

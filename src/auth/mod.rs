@@ -22,8 +22,8 @@ pub use lockout::{Failures, is_locked};
 pub use network::Network;
 pub use reason::{Reason, Told};
 pub use services::{
-    Asked, Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records, Services, Store,
-    StoreError, Token, TokenId, User, UserId, UserState,
+    Asked, BackupCodeId, Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records,
+    Services, Store, StoreError, StoredBackupCode, Token, TokenId, User, UserId, UserState,
 };
 
 use crate::config;

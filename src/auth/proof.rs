@@ -9,6 +9,7 @@ use super::{
 };
 use crate::clock::UnixTime;
 use crate::config::{self, Failmode, Unenrolled};
+use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::{self, Choices, DuoError, Preauth, Status, Transaction, Verdict};
 use crate::factor::totp;
 use crate::name::UserName;
@@ -162,8 +163,8 @@ pub enum CodeCheck {
 }
 
 impl FactorProof {
-    /// By a code of one of the user's tokens. A right one is burnt in `records`: the proof is worth something only
-    /// when that transaction is committed.
+    /// By a code of one of the user's tokens, or one of the user's backup codes. A right one is burnt in `records`: the
+    /// proof is worth something only when that transaction is committed.
     ///
     /// # Errors
     /// When the store fails.
@@ -174,7 +175,12 @@ impl FactorProof {
         code: &SecretBytes,
         when: totp::Instant,
     ) -> Result<CodeCheck, StoreError> {
-        let Some(code) = totp::Code::parse(code) else { return Ok(CodeCheck::Malformed) };
+        let Some(code) = totp::Code::parse(code) else {
+            return match BackupCode::parse(code) {
+                Some(code) => Self::by_backup_code(records, user, &code, when.now),
+                None => Ok(CodeCheck::Malformed),
+            };
+        };
         let mut seen_before = false;
         for token in tokens {
             match totp::check(token, &code, when) {
@@ -192,6 +198,32 @@ impl FactorProof {
             }
         }
         Ok(if seen_before { CodeCheck::AlreadyUsed } else { CodeCheck::Wrong })
+    }
+
+    fn by_backup_code(
+        records: &mut dyn Records,
+        user: &User,
+        code: &BackupCode,
+        now: UnixTime,
+    ) -> Result<CodeCheck, StoreError> {
+        let codes = records.backup_codes(user.id)?;
+        // All are looked at, so that the time does not tell which one it was.
+        let (mut fresh, mut seen_before) = (None, false);
+        for stored in &codes {
+            if code.is(&stored.hash) {
+                match stored.used_at {
+                    None => fresh = Some(stored.id),
+                    Some(_) => seen_before = true,
+                }
+            }
+        }
+        let Some(fresh) = fresh else {
+            return Ok(if seen_before { CodeCheck::AlreadyUsed } else { CodeCheck::Wrong });
+        };
+        records.use_backup_code(fresh, now)?;
+        records.note_login(user.id, now)?;
+        let left = codes.iter().filter(|code| code.used_at.is_none() && code.id != fresh).count();
+        Ok(CodeCheck::Right(Self { factor: "totp", reason: Reason::BackupCode { left }, offset: None }))
     }
 
     /// By Duo's word that the user needs no factor, else what Duo says instead.
@@ -285,6 +317,15 @@ impl Acceptance {
     #[must_use]
     pub fn reason(&self) -> &Reason {
         &self.reason
+    }
+
+    /// How many backup codes are left, where one was used.
+    #[must_use]
+    pub fn backup_codes_left(&self) -> Option<usize> {
+        match self.reason {
+            Reason::BackupCode { left } => Some(left),
+            _ => None,
+        }
     }
 
     /// How many steps the user's clock differs from ours; positive is ahead.

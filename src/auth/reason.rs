@@ -69,6 +69,11 @@ impl Told {
 pub enum Reason {
     /// Primary check and second factor were right.
     BothFactors,
+    /// The primary check was right, and so was a backup code; how many can still be used.
+    BackupCode {
+        /// The others.
+        left: usize,
+    },
     /// A genuine session token of a user who is still valid.
     SessionToken,
     /// Let in without a second factor because `[auth] unenrolled = "allow"`.
@@ -141,6 +146,7 @@ impl Reason {
     pub fn word(&self) -> &'static str {
         match self {
             Self::BothFactors => "both-factors",
+            Self::BackupCode { .. } => "backup-code",
             Self::SessionToken => "session-token",
             Self::UnenrolledAllowed => "unenrolled-allowed",
             Self::Exempt => "exempt",

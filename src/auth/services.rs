@@ -3,6 +3,7 @@
 use super::{Failures, Network};
 use crate::clock::{Clock, UnixTime};
 use crate::config::{self, Settings};
+use crate::factor::backup_code::SaltedHash;
 use crate::factor::duo;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
@@ -112,6 +113,14 @@ pub trait Records {
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn burn_step(&mut self, token: TokenId, step: u64, offset: i64) -> Result<(), StoreError>;
 
+    /// The backup codes of a user, the used ones too.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn backup_codes(&mut self, user: UserId) -> Result<Vec<StoredBackupCode>, StoreError>;
+
+    /// Records that a backup code was used, so that it is never accepted again.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn use_backup_code(&mut self, code: BackupCodeId, now: UnixTime) -> Result<(), StoreError>;
+
     /// Records a login.
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn note_login(&mut self, user: UserId, now: UnixTime) -> Result<(), StoreError>;
@@ -211,6 +220,21 @@ pub struct Token {
     pub period: u32,
     /// The last step that was accepted.
     pub last_step: Option<u64>,
+}
+
+/// The store's number of a backup code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupCodeId(pub i64);
+
+/// A backup code.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredBackupCode {
+    /// Its number.
+    pub id: BackupCodeId,
+    /// What there is of it.
+    pub hash: SaltedHash,
+    /// When it was used, if it was.
+    pub used_at: Option<UnixTime>,
 }
 
 /// What a challenge is stored under: the SHA-256 of its name, so that nobody who reads the store can answer one.

@@ -49,6 +49,7 @@ impl<'a> Report<'a> {
                 };
                 self.entry(level, acceptance.factor(), "accept", acceptance.reason())
                     .maybe("offset", acceptance.offset())
+                    .maybe("backup_codes_left", acceptance.backup_codes_left())
                     .write();
             }
             Outcome::Reject(rejection) => self.rejection(rejection),

@@ -1,6 +1,7 @@
 //! What an administrator does with the store, in SQL.
 
 use super::Database;
+use super::backup_code::{self, BackupCodes};
 use super::records::{failures_of, from_sql, parse_factor, parse_state, to_sql, unreadable};
 use super::sqlite::immediate;
 use super::tokens::{self, NewToken};
@@ -25,6 +26,8 @@ pub struct Enrolled {
     pub last_login_at: Option<UnixTime>,
     /// Failed second factors since.
     pub failures: Failures,
+    /// Its backup codes.
+    pub backup_codes: BackupCodes,
     /// Its tokens.
     pub tokens: Vec<EnrolledToken>,
 }
@@ -163,6 +166,7 @@ impl Database {
             created_at: from_sql(user.created_at),
             last_login_at: user.last_login_at.map(from_sql),
             failures: failures_of(&self.connection, "user", name)?,
+            backup_codes: backup_code::count_of(&self.connection, UserId(user.id))?,
             tokens: self.enrolled_tokens(UserId(user.id))?,
         }))
     }

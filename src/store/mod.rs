@@ -1,6 +1,7 @@
 //! The database: SQLite, embedded. The only SQL in the program is here and in `migrations/`.
 
 mod accounts;
+mod backup_code;
 mod enrolment;
 mod key;
 mod records;
@@ -10,6 +11,7 @@ mod sqlite;
 mod tokens;
 
 pub use accounts::Renaming;
+pub use backup_code::BackupCodes;
 pub use enrolment::{Enrolled, EnrolledToken, Replace};
 pub use key::{KeyError, KeyId, NewKeyError, new_key};
 pub use rekey::{Protection, Rekeyed};

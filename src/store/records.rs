@@ -1,9 +1,11 @@
 //! What the decision asks of the store, in SQL.
 
+use super::backup_code;
 use super::key::Keyring;
 use super::tokens::tokens_of;
 use crate::auth::{
-    Challenge, ChallengeKey, Failures, Network, Records, StoreError, Token, TokenId, User, UserId, UserState,
+    BackupCodeId, Challenge, ChallengeKey, Failures, Network, Records, StoreError, StoredBackupCode, Token,
+    TokenId, User, UserId, UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::Factor;
@@ -65,6 +67,14 @@ impl Records for SqliteRecords<'_> {
         )?;
         // The caller has seen that the step is new, under the same lock. If the database disagrees, nobody gets in.
         if changed == 1 { Ok(()) } else { Err(unreadable("the last step of a token")) }
+    }
+
+    fn backup_codes(&mut self, user: UserId) -> Result<Vec<StoredBackupCode>, StoreError> {
+        backup_code::codes_of(&self.0, user)
+    }
+
+    fn use_backup_code(&mut self, code: BackupCodeId, now: UnixTime) -> Result<(), StoreError> {
+        backup_code::use_code(&self.0, code, now)
     }
 
     fn note_login(&mut self, user: UserId, now: UnixTime) -> Result<(), StoreError> {

@@ -98,3 +98,17 @@ fn encryption_is_taken_off_after_a_question() {
     assert_eq!(on_terminal(&site, "rekey --remove -y", "").unwrap().0, 0);
     assert!(!is_encrypted());
 }
+
+#[test]
+fn backup_codes_that_are_left_are_not_replaced_unasked() {
+    let site = Site::new();
+    site.enroll("alice");
+    // None is there to lose.
+    let Some((status, seen)) = on_terminal(&site, "backup-codes alice --count 2", "") else { return };
+    assert!(status == 0 && !seen.contains("[y/N]"), "{seen}");
+    let (status, seen) = on_terminal(&site, "backup-codes alice", "n\n").unwrap();
+    assert_eq!((status, site.shown("alice")["backup_codes_left"].as_u64()), (1, Some(2)), "{seen}");
+    assert!(seen.contains("Replace the 2 backup codes that alice has left? [y/N] "), "{seen}");
+    let (status, seen) = on_terminal(&site, "backup-codes alice --yes", "").unwrap();
+    assert_eq!((status, site.shown("alice")["backup_codes_left"].as_u64()), (0, Some(10)), "{seen}");
+}

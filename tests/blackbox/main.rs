@@ -13,6 +13,7 @@
 
 mod accounts;
 mod admin;
+mod backup_codes;
 mod check;
 mod confirmation;
 #[path = "../duo/mod.rs"]

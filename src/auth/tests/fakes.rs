@@ -3,6 +3,7 @@
 use crate::auth::*;
 use crate::clock::{Clock, UnixTime};
 use crate::config::Settings;
+use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::{self, DuoError};
 use crate::factor::totp::{self, Algorithm};
 use crate::random::{Random, RandomError};
@@ -47,6 +48,7 @@ impl PrimaryCheck for FakePrimary {
 pub(super) struct Tables {
     pub(super) users: HashMap<String, User>,
     pub(super) last_step: Option<u64>,
+    pub(super) backup_codes: Vec<StoredBackupCode>,
     pub(super) failures: HashMap<String, Failures>,
     pub(super) address_failures: HashMap<Network, Failures>,
     pub(super) challenges: HashMap<ChallengeKey, Challenge>,
@@ -113,6 +115,18 @@ impl Records for FakeRecords<'_> {
         self.store.step()?;
         assert!(self.changed.last_step.is_none_or(|last| step > last), "a step is burnt once");
         self.changed.last_step = Some(step);
+        Ok(())
+    }
+
+    fn backup_codes(&mut self, _: UserId) -> Result<Vec<StoredBackupCode>, StoreError> {
+        self.store.step()?;
+        Ok(self.changed.backup_codes.clone())
+    }
+
+    fn use_backup_code(&mut self, code: BackupCodeId, now: UnixTime) -> Result<(), StoreError> {
+        self.store.step()?;
+        let stored = self.changed.backup_codes.iter_mut().find(|stored| stored.id == code).unwrap();
+        assert_eq!(stored.used_at.replace(now), None, "a backup code is used once");
         Ok(())
     }
 
@@ -357,6 +371,14 @@ impl Door {
             Outcome::Ask(Question { carrier: Carrier::Reconnect { state }, .. }) => state,
             other => panic!("a question was expected, not {other:?}"),
         }
+    }
+
+    /// Gives the user a backup code.
+    pub(super) fn add_backup_code(&mut self, code: &[u8]) {
+        let hash = BackupCode::parse(&secret(code)).unwrap().hashed(&self.random).unwrap();
+        let codes = &mut self.store.tables.backup_codes;
+        let id = BackupCodeId(i64::try_from(codes.len()).unwrap());
+        codes.push(StoredBackupCode { id, hash, used_at: None });
     }
 
     /// The failures of the address that [`attempt`] comes from.

@@ -176,6 +176,62 @@ fn wrong_codes_lock_and_a_locked_user_keeps_the_code() {
     assert_eq!(shown(&door.login(&here, &both(PASSWORD, &code))), "accept both-factors");
 }
 
+#[test]
+fn a_backup_code_is_good_once_wherever_a_code_is() {
+    let mut door = Door::new();
+    for code in [&b"aaaa-bbbb-cc01"[..], b"aaaa-bbbb-cc02", b"aaaa-bbbb-cc03", b"aaaa-bbbb-cc04"] {
+        door.add_backup_code(code);
+    }
+    let left = |outcome: &Outcome| match outcome {
+        Outcome::Accept(acceptance) => (shown(outcome), acceptance.backup_codes_left()),
+        _ => (shown(outcome), None),
+    };
+    let accepted = |left: usize| ("accept backup-code".to_owned(), Some(left));
+    let (here, in_session) = (attempt(QuestionForm::Reconnect), attempt(IN_SESSION));
+    // With the password.
+    assert_eq!(left(&door.login(&here, &both(PASSWORD, b"aaaa-bbbb-cc02"))), accepted(3));
+    // By reconnecting, and in the session.
+    let state = door.ask_by_reconnecting();
+    assert_eq!(left(&door.login(&here, &answer(&state, b"AAAABBBBCCO1"))), accepted(2));
+    door.login(&in_session, &typed(PASSWORD));
+    assert_eq!(left(&door.answer_in_session(&in_session, b"aaaa bbbb cc04").unwrap()), accepted(1));
+    // After the password, and its comma.
+    door.settings.auth.appended = Appended::Comma;
+    assert_eq!(left(&door.login(&here, &typed(b"right,aaaa-bbbb-cc03"))), accepted(0));
+    assert_eq!((door.store.tables.logins, door.store.tables.last_step), (4, None));
+    // Never again; and that is no guess.
+    for code in [&b"aaaa-bbbb-cc01"[..], b"aaaabbbbcc02"] {
+        let outcome = door.login(&here, &both(PASSWORD, code));
+        assert_eq!(shown(&outcome), "Incorrect code: code-already-used");
+    }
+    assert_eq!((door.failures(), door.address_failures()), (Failures::default(), 0));
+    // A token's codes go on as before.
+    let code = door.code(0);
+    assert_eq!(shown(&door.login(&here, &both(PASSWORD, &code))), "accept both-factors");
+}
+
+#[test]
+fn a_wrong_backup_code_is_a_wrong_code_and_a_locked_user_keeps_the_right_one() {
+    let mut door = Door::new();
+    door.add_backup_code(b"aaaa-bbbb-cc01");
+    let here = attempt(QuestionForm::Reconnect);
+    for count in 1..=4 {
+        let outcome = door.login(&here, &both(PASSWORD, b"aaaa-bbbb-cc09"));
+        assert_eq!(shown(&outcome), "Incorrect code: wrong-code");
+        assert_eq!((door.failures().count, door.address_failures()), (count, count));
+    }
+    door.login(&here, &both(PASSWORD, b"aaaa-bbbb-cc09"));
+    let outcome = door.login(&here, &both(PASSWORD, b"aaaa-bbbb-cc01"));
+    assert_eq!(shown(&outcome), "Too many failed attempts, try again later: locked");
+    door.clock.0.set(door.clock.0.get() + 300);
+    // Without a right password it is not even looked at.
+    let outcome = door.login(&here, &both(b"wrong", b"aaaa-bbbb-cc01"));
+    assert_eq!(shown(&outcome), "Authentication failed: primary-denied");
+    let outcome = door.login(&here, &both(PASSWORD, b"aaaa-bbbb-cc01"));
+    assert_eq!(shown(&outcome), "accept backup-code");
+    assert_eq!(door.failures(), Failures::default());
+}
+
 /// A door with `bob` beside `alice`, where three failures lock an address.
 fn door_that_counts_addresses() -> Door {
     let mut door = Door::new();
@@ -387,6 +443,18 @@ fn a_store_that_fails_at_any_operation_lets_nobody_in() {
         }
         assert_eq!(shown(&outcome), "Authentication failed: internal", "operation {fails_at}");
         assert_eq!(door.store.tables.last_step, None, "nothing is half done");
+    }
+    for fails_at in 1.. {
+        let mut door = Door::new();
+        door.add_backup_code(b"aaaa-bbbb-cc01");
+        door.store.fails_at = Some(fails_at);
+        let outcome = door.login(&attempt(QuestionForm::Reconnect), &both(PASSWORD, b"aaaa-bbbb-cc01"));
+        if door.store.operations.get() < fails_at {
+            assert_eq!(shown(&outcome), "accept backup-code");
+            break;
+        }
+        assert_eq!(shown(&outcome), "Authentication failed: internal", "operation {fails_at}");
+        assert_eq!(door.store.tables.backup_codes[0].used_at, None, "nothing is half done");
     }
     for fails_at in 1.. {
         let mut door = Door::new();

@@ -1,10 +1,13 @@
 use super::*;
-use crate::auth::{Asked, Challenge, Failures, Network, TokenId, UserState};
+use crate::auth::{Asked, BackupCodeId, Challenge, Failures, Network, TokenId, UserState};
 use crate::config::Factor;
+use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::menu::Menu;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
+use crate::random::SystemRandom;
 use crate::secret::{ExposeSecret, SecretBytes, secret};
+use crate::store::BackupCodes;
 use crate::store::{NewToken, Replace};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -770,6 +773,44 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
     assert!(!database.begin().unwrap().push_is_open(&name("alice"), NOW).unwrap());
     let failures = database.begin().unwrap().failures(&name("alice")).unwrap();
     assert_eq!(failures, Failures { count: 3, ..Failures::default() });
+}
+
+#[test]
+fn backup_codes_are_kept_as_hashes_used_once_and_replaced_together() {
+    let (_directory, path, mut database, _) = with_alice();
+    let alice = name("alice");
+    let code = |typed: &[u8]| BackupCode::parse(&secret(typed)).unwrap();
+    let hash = |typed: &[u8]| code(typed).hashed(&SystemRandom).unwrap();
+    assert_eq!(database.enrolled("alice").unwrap().unwrap().backup_codes, BackupCodes::default());
+    let hashes = [hash(b"aaaa-bbbb-cc01"), hash(b"aaaa-bbbb-cc02")];
+    assert!(database.replace_backup_codes(&alice, &hashes).unwrap());
+    let user = database.begin().unwrap().user(&alice).unwrap().unwrap().id;
+    let stored = database.begin().unwrap().backup_codes(user).unwrap();
+    assert_eq!(stored.iter().map(|code| code.hash).collect::<Vec<_>>(), hashes);
+    assert!(code(b"aaaa-bbbb-cc02").is(&stored[1].hash));
+
+    committed(&mut database, |records| records.use_backup_code(stored[1].id, NOW)).unwrap();
+    let codes = database.begin().unwrap().backup_codes(user).unwrap();
+    assert_eq!((codes[0].used_at, codes[1].used_at), (None, Some(NOW)));
+    assert!(database.begin().unwrap().use_backup_code(stored[1].id, NOW).is_err(), "twice");
+    assert!(database.begin().unwrap().use_backup_code(BackupCodeId(99), NOW).is_err());
+    let counted = BackupCodes { made: 2, left: 1 };
+    assert_eq!(database.enrolled("alice").unwrap().unwrap().backup_codes, counted);
+
+    assert!(database.replace_backup_codes(&alice, &[hash(b"aaaa-bbbb-cc03")]).unwrap());
+    let counted = BackupCodes { made: 1, left: 1 };
+    assert_eq!(database.enrolled("alice").unwrap().unwrap().backup_codes, counted);
+    // Who has no token has no use for them.
+    database.set_factor(&name("bob"), Some(Factor::Duo), NOW).unwrap();
+    for nobody in ["bob", "nobody"] {
+        assert!(!database.replace_backup_codes(&name(nobody), &hashes).unwrap());
+    }
+    assert_eq!(count(&database, "backup_code"), 1);
+    // What this version did not write is an error, and lets nobody in.
+    database.connection.execute_batch("UPDATE backup_code SET salt = x'00'").unwrap();
+    assert!(database.begin().unwrap().backup_codes(user).is_err());
+    drop(database);
+    assert!(Database::open(&path).unwrap().enrolled("alice").unwrap().is_some());
 }
 
 #[test]
