@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// OpenVPN has replaced control characters already (`string_mod_remap_name`); everything else a client can send is
 /// possible here: spaces, quotes, colons, slashes. So a name is never part of a path, a command or a log line
-/// without being made safe first.
+/// without being made safe first. Which names may log in is another question: [`NameRefusal`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserName(String);
 
@@ -25,6 +25,29 @@ pub enum NameError {
     /// A control character, newline and tab included.
     #[error("the user's name holds a control character")]
     Control,
+}
+
+/// Why nobody of this name may log in or be enrolled, though it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameRefusal {
+    /// Characters that cannot be seen, or that turn the text around.
+    #[error("the user's name holds a character that cannot be seen")]
+    Invisible,
+    /// It could be taken for an option.
+    #[error("the user's name begins with a hyphen")]
+    Hyphen,
+    /// It could be taken for a path.
+    #[error("the user's name holds a slash")]
+    Slash,
+    /// It could be taken for a directory.
+    #[error("the user's name holds two dots in a row, or is a dot")]
+    Dots,
+    /// It could be taken for another name.
+    #[error("the user's name begins or ends with a blank")]
+    Blank,
+    /// The administrator's own rule.
+    #[error("the user's name does not match [auth] username_pattern")]
+    Pattern,
 }
 
 impl UserName {
@@ -47,6 +70,37 @@ impl UserName {
             return Err(NameError::Control);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The name in lower case.
+    ///
+    /// # Errors
+    /// When it is too long then.
+    pub fn to_lowercase(&self) -> Result<Self, NameError> {
+        Self::parse(self.0.to_lowercase().as_bytes())
+    }
+
+    /// Whether it holds what nobody sees, so that it can pass for another name.
+    #[must_use]
+    pub fn deceives(&self) -> bool {
+        self.0.chars().any(crate::printable::is_unsafe)
+    }
+
+    /// What no account has in its name, and what those like who try out programs behind a login: modules and scripts make
+    /// paths and command lines of names.
+    #[must_use]
+    pub fn oddity(&self) -> Option<NameRefusal> {
+        let name = self.0.as_str();
+        if name.starts_with('-') {
+            return Some(NameRefusal::Hyphen);
+        }
+        if name.contains('/') {
+            return Some(NameRefusal::Slash);
+        }
+        if name.contains("..") || name == "." {
+            return Some(NameRefusal::Dots);
+        }
+        (name.trim() != name).then_some(NameRefusal::Blank)
     }
 
     /// The name as text.

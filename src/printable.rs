@@ -17,7 +17,7 @@ pub fn text(text: &str) -> String {
 }
 
 /// Control characters, and the Unicode ones that change the direction or the presence of their neighbours.
-fn is_unsafe(character: char) -> bool {
+pub(crate) fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

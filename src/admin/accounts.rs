@@ -12,6 +12,7 @@ use std::io::{self, Write};
 pub(super) fn unlock(arguments: &Named, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
     let mut database = super::database(settings)?;
+    let user = super::stored_name(user, settings, &mut database)?;
     let Some(failures) = database.unlock(&user)? else {
         bail!("{user} is neither locked nor enrolled (openvpn-2fa list shows who is)");
     };
@@ -38,7 +39,9 @@ pub(super) fn unlock(arguments: &Named, settings: &Settings, json: bool) -> anyh
 
 pub(super) fn disable(arguments: &Named, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
-    let Some(before) = super::database(settings)?.set_state(&user, UserState::Disabled)? else {
+    let mut database = super::database(settings)?;
+    let user = super::stored_name(user, settings, &mut database)?;
+    let Some(before) = database.set_state(&user, UserState::Disabled)? else {
         bail!(
             "{user} has no record to disable (openvpn-2fa list shows who has one; openvpn-2fa set {user} --factor duo gives one to a user of Duo)"
         );
@@ -53,6 +56,7 @@ pub(super) fn disable(arguments: &Named, settings: &Settings, json: bool) -> any
 pub(super) fn enable(arguments: &Named, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
     let mut database = super::database(settings)?;
+    let user = super::stored_name(user, settings, &mut database)?;
     let Some(before) = database.set_state(&user, UserState::Enabled)? else {
         return Err(super::not_enrolled(&user));
     };
@@ -85,8 +89,10 @@ fn told(user: &UserName, state: UserState, before: UserState, text: &str, json: 
 }
 
 pub(super) fn rename(arguments: &Rename, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let (old, new) = (super::user_name(&arguments.old)?, super::user_name(&arguments.new)?);
-    match super::database(settings)?.rename(&old, &new)? {
+    let (old, new) = (super::user_name(&arguments.old)?, super::new_user_name(&arguments.new, settings)?);
+    let mut database = super::database(settings)?;
+    let old = super::stored_name(old, settings, &mut database)?;
+    match database.rename(&old, &new)? {
         Renaming::Done => {}
         Renaming::Unknown => return Err(super::not_enrolled(&old)),
         Renaming::Taken => bail!("{new} is there already, nothing was changed"),

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 pub(super) fn run(arguments: &BackupCodes, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
     let mut database = super::database(settings)?;
+    let user = super::stored_name(user, settings, &mut database)?;
     let stored = database.enrolled(user.as_str())?.ok_or_else(|| super::not_enrolled(&user))?;
     if stored.backup_codes.left > 0 {
         let question = format!("Replace the {} backup codes that {user} has left?", stored.backup_codes.left);

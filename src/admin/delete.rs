@@ -8,6 +8,7 @@ use std::io::{self, Write};
 pub(super) fn run(arguments: &Delete, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let user = super::user_name(&arguments.user)?;
     let mut database = super::database(settings)?;
+    let user = super::stored_name(user, settings, &mut database)?;
     if confirm::is_wanted(&arguments.consent) && database.enrolled(user.as_str())?.is_some() {
         confirm::ask(&format!("Delete {user}? Their codes stop working."), &arguments.consent)?;
     }

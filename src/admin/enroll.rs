@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let user = super::user_name(&arguments.user)?;
+    let user = super::new_user_name(&arguments.user, settings)?;
     if arguments.force && confirm::is_wanted(&arguments.consent) && is_enrolled(&user, settings)? {
         let question = format!("Replace the enrolment of {user}? The old codes stop working.");
         confirm::ask(&question, &arguments.consent)?;

@@ -18,8 +18,9 @@ mod show;
 use crate::cli::{Check, CheckOne, Cli, Command, Global};
 use crate::clock::{self, UnixTime};
 use crate::config::{self, Settings, Sources};
-use crate::name::UserName;
+use crate::name::{NameRefusal, UserName};
 use crate::openvpn::Environment;
+use crate::printable;
 use crate::store::Database;
 use anyhow::Context;
 use std::io::{self, Write};
@@ -88,6 +89,29 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 fn user_name(text: &str) -> anyhow::Result<UserName> {
     text.parse().with_context(|| format!("{text:?} is not a name of a user"))
+}
+
+/// The name of a user who is to be stored, in the form in which it logs in.
+fn new_user_name(text: &str, settings: &Settings) -> anyhow::Result<UserName> {
+    user_name(text)?;
+    let name = settings.auth.canonical(text.as_bytes())?;
+    if let Some(refusal) = settings.auth.refusal(&name) {
+        let rule = match refusal {
+            NameRefusal::Pattern => "",
+            _ => " ([auth] username_pattern can allow other names)",
+        };
+        anyhow::bail!("nobody can log in as {:?}: {refusal}{rule}", printable::text(text));
+    }
+    Ok(name)
+}
+
+/// The name of a user who may be stored: as it is written, or else in the form in which it logs in. Names from before the
+/// settings were changed can be reached so.
+fn stored_name(name: UserName, settings: &Settings, database: &mut Database) -> anyhow::Result<UserName> {
+    if database.enrolled(name.as_str())?.is_some() {
+        return Ok(name);
+    }
+    Ok(settings.auth.canonical(name.as_str().as_bytes())?)
 }
 
 fn database(settings: &Settings) -> anyhow::Result<Database> {

@@ -7,7 +7,7 @@ use crate::store::Database;
 use std::io::{self, Write};
 
 pub(super) fn run(arguments: &Set, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let user = super::user_name(&arguments.user)?;
+    let user = super::new_user_name(&arguments.user, settings)?;
     let factor = match arguments.factor {
         FactorChoice::Totp => Some(Factor::Totp),
         FactorChoice::Duo => Some(Factor::Duo),

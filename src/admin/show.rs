@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::Result<()> {
     let name = super::user_name(&arguments.user)?;
     let mut database = super::database(settings)?;
+    let name = super::stored_name(name, settings, &mut database)?;
     let user = database.enrolled(name.as_str())?.ok_or_else(|| super::not_enrolled(&name))?;
     let secrets = if arguments.secret { database.tokens(&name)? } else { Vec::new() };
     drop(database);

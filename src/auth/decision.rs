@@ -6,8 +6,8 @@ use super::services::{
     Asked, Challenge, ChallengeKey, Records, Services, StoreError, Token, User, UserState,
 };
 use super::{
-    Attempt, Carrier, FollowUp, Outcome, PrimaryDenial, Question, QuestionForm, Reason, Rejection,
-    Submission, Told, appended,
+    Attempt, Carrier, FollowUp, Outcome, PrimaryDenial, Question, QuestionForm, Reason, RefusedName,
+    Rejection, Submission, Told, appended,
 };
 use crate::clock::UnixTime;
 use crate::config::{Appended, Factor, Primary, Settings};
@@ -15,6 +15,10 @@ use crate::factor::totp;
 use crate::random::RandomError;
 use crate::secret::{ExposeSecret, SecretBytes, secret};
 use std::time::Duration;
+
+/// How long the refusal of a name is kept back that is not even shown to PAM: as long as `pam_unix` keeps back that of a
+/// wrong password.
+const REFUSED_NAME_HOLD: Duration = Duration::from_secs(2);
 
 /// Decides logins.
 pub struct Decision<'a> {
@@ -69,6 +73,9 @@ impl<'a> Decision<'a> {
         submission: &Submission,
         session: Option<&ChallengeKey>,
     ) -> Outcome {
+        if let Some(refusal) = attempt.refusal {
+            return Outcome::Reject(self.refuse_name(refusal, submission));
+        }
         finish(match submission {
             Submission::Typed(typed) => self.typed(attempt, typed, session),
             Submission::Both { password, response } => self.both(attempt, password, response, session),
@@ -88,11 +95,28 @@ impl<'a> Decision<'a> {
         session: &ChallengeKey,
         response: &SecretBytes,
     ) -> Option<Outcome> {
+        // Nothing was asked: the login is refused by itself.
+        if attempt.refusal.is_some() {
+            return None;
+        }
         match self.services.store.is_asked(session) {
             Ok(true) => Some(finish(self.answer(attempt, session, response))),
             Ok(false) => None,
             Err(error) => Some(finish(Err(error.into()))),
         }
+    }
+
+    /// Refuses a name as a wrong password would be refused, and asks neither PAM nor the store.
+    fn refuse_name(&self, refusal: RefusedName, submission: &Submission) -> Rejection {
+        let password = match submission {
+            Submission::Typed(typed) => Some(typed),
+            Submission::Both { password, .. } => Some(password),
+            Submission::Answer { .. } | Submission::GenuineToken | Submission::RefusedToken => None,
+        };
+        let checked = self.services.settings.auth.primary == Primary::Pam
+            && password.is_some_and(|password| !password.expose_secret().is_empty());
+        let hold = if checked { REFUSED_NAME_HOLD } else { Duration::ZERO };
+        Rejection { told: Told::AuthenticationFailed, reason: Reason::Identity(refusal.to_string()), hold }
     }
 
     fn typed(

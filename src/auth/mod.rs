@@ -27,7 +27,7 @@ pub use services::{
 };
 
 use crate::config;
-use crate::name::{NameError, UserName};
+use crate::name::{NameError, NameRefusal, UserName};
 use crate::secret::{ExposeSecret, SecretBytes};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct Attempt {
     pub peer: Peer,
     /// How a question can reach the user.
     pub question: QuestionForm,
+    /// Why nobody of this name is let in. The attempt is then refused where a wrong password would be, and looks like one.
+    pub refusal: Option<RefusedName>,
 }
 
 /// What a client has shown of itself, besides what was typed.
@@ -232,6 +234,17 @@ pub enum IdentityError {
     NoCertificate,
 }
 
+/// A name that nobody may log in with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedName {
+    /// The name typed.
+    #[error("username: {0}")]
+    Username(NameRefusal),
+    /// The certificate's.
+    #[error("common name: {0}")]
+    CommonName(NameRefusal),
+}
+
 impl Attempt {
     /// Establishes whose login this is, from the name typed (may be empty) and the certificate.
     ///
@@ -244,7 +257,7 @@ impl Attempt {
         question: QuestionForm,
     ) -> Result<Self, IdentityError> {
         let common_name = || match &peer.common_name {
-            Some(name) => UserName::parse(name.as_bytes()).map_err(IdentityError::CommonName),
+            Some(name) => settings.canonical(name.as_bytes()).map_err(IdentityError::CommonName),
             None => Err(IdentityError::CommonName(NameError::Empty)),
         };
         if settings.primary == config::Primary::None && peer.common_name.is_none() {
@@ -256,7 +269,7 @@ impl Attempt {
         let user = if may_be_nameless {
             common_name()?
         } else {
-            UserName::parse(username).map_err(IdentityError::Username)?
+            settings.canonical(username).map_err(IdentityError::Username)?
         };
         if settings.match_common_name && common_name()? != user {
             return Err(IdentityError::Mismatch);
@@ -265,7 +278,11 @@ impl Attempt {
             config::Identity::Username => user.clone(),
             config::Identity::CommonName => common_name()?,
         };
-        Ok(Self { user, identity, peer, question })
+        let refusal = settings
+            .refusal(&user)
+            .map(RefusedName::Username)
+            .or_else(|| settings.refusal(&identity).map(RefusedName::CommonName));
+        Ok(Self { user, identity, peer, question, refusal })
     }
 }
 

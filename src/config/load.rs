@@ -1,6 +1,6 @@
 //! Where settings come from, and whose word counts.
 
-use super::{Appended, Factor, Primary, Settings};
+use super::{Appended, Factor, Primary, Settings, UsernameCase};
 use crate::files::{self, TrustError};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -126,6 +126,11 @@ pub fn load(sources: &Sources) -> Result<Settings, ConfigError> {
     })?;
     if let Some(database) = &sources.database {
         settings.totp.token_db_path.clone_from(database);
+    }
+    if settings.auth.username_case == UsernameCase::Lower {
+        for names in [&mut settings.auth.exempt, &mut settings.duo.exempt] {
+            *names = names.to_lowercase();
+        }
     }
     check_combinations(&settings)?;
     Ok(settings)

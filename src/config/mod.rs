@@ -6,10 +6,12 @@
 
 mod load;
 mod remote;
+mod username;
 mod value;
 
 pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
 pub use remote::{CaFile, HostName, IntegrationKey, ProxyAddress};
+pub use username::{UsernameCase, UsernamePattern};
 pub use value::{Bounded, FullPath, Line, Names, ServiceName};
 
 use serde::Deserialize;
@@ -46,6 +48,10 @@ pub struct Auth {
     pub primary: Primary,
     /// Whose second factor it is.
     pub identity: Identity,
+    /// What becomes of the case of names.
+    pub username_case: UsernameCase,
+    /// What the whole name must match, in place of the rules of [`crate::name::UserName::oddity`].
+    pub username_pattern: Option<UsernamePattern>,
     /// Reject when username and the certificate's common name differ.
     pub match_common_name: bool,
     /// How a client is asked for the second factor.
@@ -66,6 +72,8 @@ impl Default for Auth {
             factor: Factor::Totp,
             primary: Primary::Pam,
             identity: Identity::Username,
+            username_case: UsernameCase::Keep,
+            username_pattern: None,
             match_common_name: false,
             challenge: Challenge::Auto,
             appended: Appended::Off,

@@ -159,6 +159,12 @@ impl Names {
         self.0.contains(name)
     }
 
+    /// The names in lower case.
+    #[must_use]
+    pub(super) fn to_lowercase(&self) -> Self {
+        Self(self.0.iter().filter_map(|name| name.to_lowercase().ok()).collect())
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -356,11 +356,9 @@ fn names_with_blanks_quotes_and_colons_go_in_and_out_as_they_are() {
         ("corp:alice", "corp%3Aalice"),
         ("DOMAIN\\alice", "DOMAIN%5Calice"),
         ("alice@example.org", "alice%40example.org"),
-        ("../../etc/passwd", "..%2F..%2Fetc%2Fpasswd"),
         ("100%s$(x);`y`", "100%25s%24%28x%29%3B%60y%60"),
+        ("alice+vpn", "alice%2Bvpn"),
         ("j\u{f6}rg", "j%C3%B6rg"),
-        (" ", "%20"),
-        ("-x", "-x"),
     ] {
         let site = Site::new();
         let printed = site.admin(&["enroll", "--", user]);
@@ -397,10 +395,63 @@ fn a_name_that_no_client_can_have_is_refused() {
 }
 
 #[test]
+fn a_name_that_no_account_has_is_not_enrolled() {
+    let site = Site::new();
+    for (user, why) in [
+        ("-x", "begins with a hyphen"),
+        ("../../etc/passwd", "holds a slash"),
+        ("a..b", "two dots"),
+        (" ", "begins or ends with a blank"),
+        ("alice ", "begins or ends with a blank"),
+        ("a\u{202e}b", "cannot be seen"),
+    ] {
+        for command in [&["enroll"][..], &["set", "--factor", "duo"], &["rename", "alice"]] {
+            let printed = site.admin(&[command, &["--", user]].concat());
+            let text = complaint(&printed);
+            assert!(text.contains(why) && text.contains("username_pattern"), "{user:?}: {text}");
+            assert!(!text.contains('\u{202e}'), "made safe for the terminal: {text:?}");
+        }
+    }
+    assert!(!site.path("state").exists());
+    let site = Site::with(&[("authUsernamePattern", "[a-z]+(/[a-z]+)?")]);
+    three_lines(&site.admin(&["enroll", "corp/alice"]));
+    let printed = site.admin(&["enroll", "alice2"]);
+    assert!(complaint(&printed).contains("does not match [auth] username_pattern"));
+}
+
+#[test]
+fn names_are_stored_in_lower_case_where_the_settings_say_so() {
+    let site = Site::new();
+    three_lines(&site.admin(&["enroll", "Before"]));
+    let lower = |arguments: &[&str]| {
+        run(site
+            .command()
+            .env("authUsernameCase", "lower")
+            .arg("--config")
+            .arg(site.config())
+            .args(arguments))
+    };
+    assert_eq!(three_lines(&lower(&["enroll", "ALICE"]))[0], "alice");
+    assert!(complaint(&lower(&["enroll", "Alice"])).contains("alice is enrolled already"));
+    assert!(lower(&["show", "aLiCe"]).stdout.starts_with("user: alice\n"));
+    assert_eq!(lower(&["backup-codes", "aLiCe"]).stdout.lines().count(), 10);
+    assert_eq!(lower(&["disable", "ALICE"]).stderr, "alice is disabled\n");
+    assert_eq!(lower(&["enable", "ALICE"]).stderr, "alice is enabled\n");
+    assert_eq!(lower(&["unlock", "ALICE"]).stderr, "alice was not locked\n");
+    // Who was stored otherwise can be reached as it is written, and be given the name that counts.
+    assert!(lower(&["show", "Before"]).stdout.starts_with("user: Before\n"));
+    assert_eq!(lower(&["rename", "Before", "AFTER"]).status, 0);
+    assert_eq!(lower(&["delete", "after"]).status, 0);
+    assert_eq!(lower(&["delete", "ALICE"]).status, 0);
+    assert_eq!(lower(&["list"]).stdout, "");
+}
+
+#[test]
 fn text_that_could_deceive_is_made_safe_for_the_terminal() {
     let site = Site::new();
     // Not control characters by Unicode's book, but they turn the text around.
-    site.enroll("a\u{202e}b");
+    site.enroll("ab");
+    site.sql("UPDATE user SET name = 'a\u{202e}b'");
     for arguments in [&["list"][..], &["show", "a\u{202e}b"]] {
         let printed = site.admin(arguments);
         assert!(

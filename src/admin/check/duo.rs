@@ -23,7 +23,8 @@ const QUICK: u64 = 15;
 const MAX_CLOCK_DIFFERENCE: u64 = 300;
 
 pub(in crate::admin) fn run(arguments: &CheckDuo, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let user = arguments.user.as_deref().map(crate::admin::user_name).transpose()?;
+    let name = |user| crate::admin::new_user_name(user, settings);
+    let user = arguments.user.as_deref().map(name).transpose()?;
     let duo = &settings.duo;
     let mut report = Report { json, value: json!({}) };
     let host = duo.host.as_ref().map_or("not set", |host| host.as_str());

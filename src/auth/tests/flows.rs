@@ -388,6 +388,42 @@ fn a_right_password_of_a_user_who_cannot_log_in_is_refused_like_a_wrong_one() {
 }
 
 #[test]
+fn a_name_that_is_refused_looks_like_a_wrong_password_and_is_shown_to_nobody() {
+    let mut door = Door::new();
+    let code = door.code(0);
+    let pattern = |text: &str| Some(text.to_owned().try_into().unwrap());
+    // A question that was put before the rule was there, and one that waits in the session.
+    let state = door.ask_by_reconnecting();
+    door.login(&attempt(IN_SESSION), &typed(PASSWORD));
+    let (calls, operations) = (door.primary.calls.get(), door.store.operations.get());
+    door.settings.auth.username_pattern = pattern("[b-z]+");
+    let peer = attempt(IN_SESSION).peer;
+    let refused = Attempt::identify(&door.settings.auth, b"alice", peer, IN_SESSION).unwrap();
+    for (submission, hold) in [
+        (typed(PASSWORD), HOLD),
+        (typed(b"wrong"), HOLD),
+        (both(PASSWORD, &code), HOLD),
+        (typed(b""), Duration::ZERO),
+        (both(b"", &code), Duration::ZERO),
+        (answer(&state, &code), Duration::ZERO),
+        (Submission::GenuineToken, Duration::ZERO),
+    ] {
+        let Outcome::Reject(rejection) = door.login(&refused, &submission) else {
+            panic!("a rejection was expected");
+        };
+        assert_eq!(rejection.reason.word(), "identity");
+        let seen = (rejection.told, rejection.hold);
+        assert_eq!(seen, (Told::AuthenticationFailed, hold));
+    }
+    assert!(door.answer_in_session(&refused, &code).is_none());
+    assert_eq!((door.primary.calls.get(), door.store.operations.get()), (calls, operations));
+    // Where the certificate is the first proof there is no password to look like.
+    door.settings.auth.primary = config::Primary::None;
+    let Outcome::Reject(rejection) = door.login(&refused, &typed(&code)) else { panic!("a rejection") };
+    assert_eq!((rejection.reason.word(), rejection.hold), ("identity", Duration::ZERO));
+}
+
+#[test]
 fn a_session_token_needs_a_valid_account_and_nothing_typed() {
     let mut door = Door::new();
     let here = attempt(IN_SESSION);

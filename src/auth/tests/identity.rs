@@ -1,7 +1,7 @@
 //! Whose login it is, and how the user can be asked.
 
 use crate::auth::*;
-use crate::config::{Auth, Challenge, Identity, Primary};
+use crate::config::{Auth, Challenge, Identity, Primary, UsernameCase};
 
 fn identify(
     settings: &Auth,
@@ -48,6 +48,27 @@ fn the_settings_say_whose_second_factor_it_is() {
             result.as_ref().map(|(user, identity)| (user.as_str(), identity.as_str())).map_err(|e| *e);
         assert_eq!(result, expected, "{settings:?} {username:?} {common_name:?}");
     }
+}
+
+#[test]
+fn names_have_one_form_for_everything_and_some_are_refused() {
+    let settings = Auth { username_case: UsernameCase::Lower, match_common_name: true, ..Auth::default() };
+    assert_eq!(identify(&settings, "ALICE", Some("Alice")), Ok(("alice".to_owned(), "alice".to_owned())));
+    let common_name = Auth { identity: Identity::CommonName, ..settings };
+    let names = identify(&common_name, "ALICE", Some("Alice"));
+    assert_eq!(names, Ok(("alice".to_owned(), "alice".to_owned())));
+    let kept = Auth { match_common_name: true, ..Auth::default() };
+    assert_eq!(identify(&kept, "alice", Some("Alice")), Err(IdentityError::Mismatch));
+
+    let refusal = |settings: &Auth, username: &str, common_name: &str| {
+        let peer = Peer { common_name: Some(common_name.to_owned()), ..Peer::default() };
+        Attempt::identify(settings, username.as_bytes(), peer, QuestionForm::Reconnect).unwrap().refusal
+    };
+    let common_name = Auth { identity: Identity::CommonName, ..Auth::default() };
+    assert_eq!(refusal(&common_name, "alice", "laptop"), None);
+    assert_eq!(refusal(&common_name, "-x", "laptop"), Some(RefusedName::Username(NameRefusal::Hyphen)));
+    assert_eq!(refusal(&common_name, "alice", "a/b"), Some(RefusedName::CommonName(NameRefusal::Slash)));
+    assert_eq!(refusal(&Auth::default(), "alice", "a/b"), None, "nobody's name here");
 }
 
 #[test]

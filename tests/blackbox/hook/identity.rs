@@ -38,11 +38,10 @@ fn names_with_blanks_quotes_and_colons_log_in() {
         "o'neill",
         "say \"hi\"",
         "corp:alice",
-        "a/../b",
         "100%s$(x);`y`",
         "j\u{f6}rg",
         "DOM\\bob",
-        "-x",
+        "alice+vpn@example.org",
     ] {
         let site = Site::new();
         let token = site.enroll(user);
@@ -64,6 +63,64 @@ fn a_name_that_is_not_one_is_refused() {
     }
     assert!(site.logged(&["reason=identity detail=\"username: the user's name is not UTF-8\""]));
     assert_eq!(decided(&site, "alice", &code, |call| call).0, 0, "the code was not used up");
+}
+
+#[test]
+fn a_name_that_no_account_has_is_refused_though_it_is_stored() {
+    for user in ["-x", "a/b", "a..b", " ", "bob ", "a\u{202e}b", "a\u{200b}"] {
+        let site = Site::new();
+        let token = site.enroll("bob");
+        site.sql(&format!("UPDATE user SET name = '{user}'"));
+        for password in [token.code(), String::new()] {
+            refused(&decided(&site, user, &password, |call| call));
+        }
+        assert!(site.logged(&["outcome=reject reason=identity detail=\"username: the user's name "]));
+        let hidden = user.contains(['\u{202e}', '\u{200b}']);
+        let status = decided(&site, user, &token.code(), |call| call.set("authUsernamePattern", "(?s).*")).0;
+        assert_eq!(
+            status,
+            i32::from(hidden),
+            "{user:?}: the code was not used up, and a pattern allows the name"
+        );
+    }
+    let site = Site::with(&[("authUsernamePattern", "[a-z]+")]);
+    let code = site.enroll("alice").code();
+    refused(&decided(&site, "alice2", &code, |call| call));
+    assert_eq!(decided(&site, "alice", &code, |call| call).0, 0);
+}
+
+#[test]
+fn a_name_that_is_refused_is_kept_back_like_a_wrong_password() {
+    let site = Site::with(&[("authPrimary", "pam"), ("pamService", "openvpn-2fa-none")]);
+    site.enroll("alice");
+    let session = site.session();
+    let begin = std::time::Instant::now();
+    // The question is put as to everybody, while the verdict waits.
+    assert_eq!(site.login(&session, "-x", "secret").set("authStallBudgetMs", "100").status(), 2);
+    assert_eq!(session.pending().lines().count(), 3);
+    assert_eq!(session.decided(), "0");
+    assert!(begin.elapsed() >= std::time::Duration::from_secs(2));
+    assert_eq!(session.told(), "Authentication failed");
+    assert!(!site.logs().contains("primary-denied"), "PAM never heard of it: {}", site.logs());
+}
+
+#[test]
+fn names_are_taken_in_lower_case_where_the_settings_say_so() {
+    let site = Site::with(&[("authUsernameCase", "lower"), ("authExempt", "Backup")]);
+    let token = site.enroll("Alice");
+    let [first, second, third] = token.codes();
+    assert_eq!(decided(&site, "ALICE", &token.wrong_code(), |call| call).0, 1);
+    assert_eq!(decided(&site, "alice", &token.wrong_code(), |call| call).0, 1);
+    assert_eq!(site.failures("aLICE"), 2, "one user has one count");
+    assert_eq!(decided(&site, "aLiCe", &first, |call| call).0, 0);
+    let status = decided(&site, "alice", &second, |call| {
+        call.set("authMatchCommonName", "true").set("common_name", "Alice")
+    });
+    assert_eq!(status.0, 0);
+    let question = site.asked_to_reconnect("ALICE");
+    assert_eq!(question.user, "alice");
+    assert_eq!(decided(&site, "Alice", &question.answer(&third), |call| call).0, 0);
+    assert_eq!(decided(&site, "backup", "", |call| call).0, 0);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 /// Spaces, quotes, colons, and what shells, paths, formats and markup would trip over. OpenVPN passes it on.
-const ODD: &str = r#"O'Brien "the boss": a\b/../%s $(id) `x` <x>;=&|,CRV1::"#;
+const ODD: &str = r#"O'Brien "the boss": a\b %s $(id) `x` <x>;=&|,CRV1::"#;
 
 fn certificate_only() -> ServerBuilder {
     Server::builder().set("auth", "primary", "none")
