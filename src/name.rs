@@ -118,6 +118,29 @@ impl std::str::FromStr for UserName {
     }
 }
 
+/// The name of a Unix group: 1 to 255 bytes, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for GroupName {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name.is_empty() || name.len() > UserName::MAX_BYTES || name.chars().any(char::is_control) {
+            return Err("not the name of a group: 1 to 255 bytes without control characters are wanted");
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
 impl fmt::Display for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&crate::printable::text(&self.0))

@@ -170,7 +170,7 @@ impl<'a> Decision<'a> {
         let Services { settings, store, clock, .. } = &mut self.services;
         let now = clock.now();
         let mut records = store.begin()?;
-        let user = match second_factor(settings, records.as_mut(), attempt, primary.denial_hold())? {
+        let user = match second_factor(settings, records.as_mut(), attempt, &primary)? {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => user,
             SecondFactor::Duo => {
@@ -284,7 +284,7 @@ impl<'a> Decision<'a> {
                 return stop(Told::CodeExpired, Reason::ChallengeExpired);
             }
         };
-        let factor = second_factor(settings, records.as_mut(), attempt, primary.denial_hold())?;
+        let factor = second_factor(settings, records.as_mut(), attempt, &primary)?;
         let user = match (factor, challenge.asked) {
             (SecondFactor::None(waived), _) => {
                 records.commit()?;
@@ -329,7 +329,7 @@ impl<'a> Decision<'a> {
         let Services { settings, primary, store, .. } = &mut self.services;
         let primary = PrimaryProof::by_token(*primary, &settings.auth, attempt)?;
         let mut records = store.begin()?;
-        let factor = second_factor(settings, records.as_mut(), attempt, primary.denial_hold())?;
+        let factor = second_factor(settings, records.as_mut(), attempt, &primary)?;
         let user = match factor {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => Some(user),
@@ -358,21 +358,22 @@ enum SecondFactor {
     Duo,
 }
 
-/// The second factor of an attempt. The refusal is kept back for `hold`: it is to look like that of a wrong password, and
-/// not tell a guesser that it was right.
+/// The second factor of an attempt. The refusal is kept back as that of a wrong password would have been: it is to look like
+/// one, and not tell a guesser that it was right.
 fn second_factor(
     settings: &Settings,
     records: &mut dyn Records,
     attempt: &Attempt,
-    hold: Duration,
+    primary: &PrimaryProof,
 ) -> Result<SecondFactor, Stop> {
+    let hold = primary.denial_hold();
     let user = records.user(&attempt.identity)?;
     let refused = |reason| Err(Stop::Reject(Rejection { told: Told::AuthenticationFailed, reason, hold }));
     if user.is_some_and(|user| user.state == UserState::Disabled) {
         return refused(Reason::Disabled);
     }
     let factor = user.and_then(|user| user.factor).unwrap_or(settings.auth.factor);
-    if let Some(exempt) = FactorProof::exempt(settings, &attempt.identity, factor) {
+    if let Some(exempt) = FactorProof::exempt(settings, attempt, primary, factor) {
         return Ok(SecondFactor::None(exempt));
     }
     match (factor, user) {

@@ -12,7 +12,7 @@ use crate::config::{self, Failmode, Unenrolled};
 use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::{self, Choices, DuoError, Preauth, Status, Transaction, Verdict};
 use crate::factor::totp;
-use crate::name::UserName;
+use crate::name::GroupName;
 use crate::secret::SecretBytes;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct PrimaryProof {
     denial_hold: Duration,
+    group: Option<GroupName>,
 }
 
 impl PrimaryProof {
@@ -32,9 +33,9 @@ impl PrimaryProof {
         attempt: &Attempt,
         password: &SecretBytes,
     ) -> Result<Self, PrimaryDenial> {
-        let PrimaryPass { denial_hold } =
+        let PrimaryPass { denial_hold, group } =
             check.authenticate(&attempt.user, password, attempt.peer.address)?;
-        Ok(Self { denial_hold })
+        Ok(Self { denial_hold, group })
     }
 
     /// By the certificate that the VPN server has verified, where the settings say that this is the primary check.
@@ -42,7 +43,8 @@ impl PrimaryProof {
     #[must_use]
     pub fn by_certificate(settings: &config::Auth, attempt: &Attempt) -> Option<Self> {
         let named = attempt.peer.common_name.as_ref().is_some_and(|name| !name.is_empty());
-        (settings.primary == config::Primary::None && named).then_some(Self { denial_hold: Duration::ZERO })
+        (settings.primary == config::Primary::None && named)
+            .then_some(Self { denial_hold: Duration::ZERO, group: None })
     }
 
     /// By a challenge out of the store, which is put there only with a proof in hand: the same user, the same
@@ -65,7 +67,7 @@ impl PrimaryProof {
         if now > challenge.expires_at {
             return Err(ChallengeFault::Expired);
         }
-        Ok(Self { denial_hold: Duration::ZERO })
+        Ok(Self { denial_hold: Duration::ZERO, group: None })
     }
 
     /// By a session token that the VPN server found genuine, and an account that is still valid.
@@ -77,10 +79,11 @@ impl PrimaryProof {
         settings: &config::Auth,
         attempt: &Attempt,
     ) -> Result<Self, PrimaryDenial> {
-        if settings.primary == config::Primary::Pam {
-            check.account(&attempt.user, attempt.peer.address)?;
-        }
-        Ok(Self { denial_hold: Duration::ZERO })
+        let group = match settings.primary {
+            config::Primary::Pam => check.account(&attempt.user, attempt.peer.address)?.group,
+            config::Primary::None => None,
+        };
+        Ok(Self { denial_hold: Duration::ZERO, group })
     }
 
     /// How long after the login began a refusal that must not tell a right password from a wrong one may be known.
@@ -275,12 +278,26 @@ impl FactorProof {
         }
     }
 
-    /// By a list in the settings. `None` where the identity is on none that is about this factor.
+    /// By a list in the settings, of names or of groups. `None` where the identity is on none that is about this factor.
+    ///
+    /// A group is that of the account which passed the primary check. It says nothing of another identity.
     #[must_use]
-    pub fn exempt(settings: &config::Settings, identity: &UserName, factor: config::Factor) -> Option<Self> {
-        let listed = settings.auth.exempt.contains(identity)
-            || (factor == config::Factor::Duo && settings.duo.exempt.contains(identity));
-        listed.then_some(Self { factor: "none", reason: Reason::Exempt, offset: None })
+    pub fn exempt(
+        settings: &config::Settings,
+        attempt: &Attempt,
+        primary: &PrimaryProof,
+        factor: config::Factor,
+    ) -> Option<Self> {
+        let (auth, duo) = (&settings.auth, (factor == config::Factor::Duo).then_some(&settings.duo));
+        let exempt = |group| Some(Self { factor: "none", reason: Reason::Exempt(group), offset: None });
+        let name = &attempt.identity;
+        if auth.exempt.contains(name) || duo.is_some_and(|duo| duo.exempt.contains(name)) {
+            return exempt(None);
+        }
+        let group = primary.group.as_ref().filter(|_| attempt.user == attempt.identity)?;
+        let listed =
+            auth.exempt_groups.contains(group) || duo.is_some_and(|duo| duo.exempt_groups.contains(group));
+        if listed { exempt(Some(format!("in the group {}", group.as_str()))) } else { None }
     }
 
     /// By a genuine session token of a user who may still log in: the second factor was given when the session began.

@@ -78,8 +78,8 @@ pub enum Reason {
     SessionToken,
     /// Let in without a second factor because `[auth] unenrolled = "allow"`.
     UnenrolledAllowed,
-    /// Let in without a second factor because of `[auth] exempt` or `[duo] exempt`.
-    Exempt,
+    /// Let in without a second factor because of `exempt` or `exempt_groups`; which group.
+    Exempt(Option<String>),
     /// Let in without a second factor by Duo's policy; Duo's words.
     DuoBypass(String),
     /// Let in without a second factor because `[duo] failmode = "safe"` and Duo cannot be reached; why.
@@ -149,7 +149,7 @@ impl Reason {
             Self::BackupCode { .. } => "backup-code",
             Self::SessionToken => "session-token",
             Self::UnenrolledAllowed => "unenrolled-allowed",
-            Self::Exempt => "exempt",
+            Self::Exempt(_) => "exempt",
             Self::DuoBypass(_) => "duo-bypass",
             Self::DuoFailedOpen(_) => "duo-failed-open",
             Self::FactorNeeded => "factor-needed",
@@ -215,6 +215,7 @@ impl Reason {
             | Self::DuoUnknownUser(detail)
             | Self::DuoFraud(detail)
             | Self::Internal(detail) => Some(detail),
+            Self::Exempt(detail) => detail.as_deref(),
             _ => None,
         }
     }

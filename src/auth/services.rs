@@ -6,7 +6,7 @@ use crate::config::{self, Settings};
 use crate::factor::backup_code::SaltedHash;
 use crate::factor::duo;
 use crate::factor::totp::Algorithm;
-use crate::name::UserName;
+use crate::name::{GroupName, UserName};
 use crate::random::Random;
 use crate::secret::SecretBytes;
 use serde::{Deserialize, Serialize};
@@ -47,15 +47,17 @@ pub trait PrimaryCheck {
     ///
     /// # Errors
     /// When it is not.
-    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial>;
+    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<PrimaryPass, PrimaryDenial>;
 }
 
 /// The primary check said yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrimaryPass {
     /// How long after the login began a denial would have been known. A refusal that must look like one is kept back
     /// as long.
     pub denial_hold: Duration,
+    /// The first of the groups in the settings that the user is a member of.
+    pub group: Option<GroupName>,
 }
 
 /// The primary check said no.

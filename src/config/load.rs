@@ -275,6 +275,11 @@ fn check_combinations(settings: &Settings) -> Result<(), ConfigError> {
             "[store] key_file and [totp] token_db_path: the key has a file of its own, outside the database",
         ));
     }
+    if settings.auth.primary == Primary::None && !settings.exempt_groups().is_empty() {
+        return Err(ConfigError::Combination(
+            "[auth] primary = \"none\" and exempt_groups: groups are those of an account, and without PAM nobody has shown to have one; name the users in exempt",
+        ));
+    }
     if settings.auth.primary == Primary::None && settings.auth.appended != Appended::Off {
         return Err(ConfigError::Combination(
             "[auth] primary = \"none\" and appended: without a password there is nothing to append to",

@@ -12,8 +12,9 @@ mod value;
 pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
 pub use remote::{CaFile, HostName, IntegrationKey, ProxyAddress};
 pub use username::{UsernameCase, UsernamePattern};
-pub use value::{Bounded, FullPath, Line, Names, ServiceName};
+pub use value::{Bounded, FullPath, Groups, Line, Names, ServiceName};
 
+use crate::name::GroupName;
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,17 @@ pub struct Settings {
     pub lockout: Lockout,
     /// `[duo]`: the Duo application.
     pub duo: Duo,
+}
+
+impl Settings {
+    /// The groups that an exemption can depend on; those that are about every factor come first.
+    #[must_use]
+    pub fn exempt_groups(&self) -> Vec<GroupName> {
+        [&self.auth.exempt_groups, &self.duo.exempt_groups]
+            .into_iter()
+            .flat_map(|groups| groups.names().iter().cloned())
+            .collect()
+    }
 }
 
 /// `[auth]`
@@ -62,6 +74,8 @@ pub struct Auth {
     pub unenrolled: Unenrolled,
     /// Users who need no second factor, whichever it is.
     pub exempt: Names,
+    /// Unix groups whose members need no second factor, whichever it is.
+    pub exempt_groups: Groups,
     /// The longest that a hook call waits for the worker's first word, in milliseconds; 0 does not wait.
     pub stall_budget_ms: Bounded<0, 60_000>,
 }
@@ -79,6 +93,7 @@ impl Default for Auth {
             appended: Appended::Off,
             unenrolled: Unenrolled::Deny,
             exempt: Names::default(),
+            exempt_groups: Groups::default(),
             stall_budget_ms: Bounded::new::<100>(),
         }
     }
@@ -279,6 +294,8 @@ pub struct Duo {
     pub verified_push: bool,
     /// Users whom Duo is not asked about.
     pub exempt: Names,
+    /// Unix groups whose members Duo is not asked about.
+    pub exempt_groups: Groups,
     /// What the user is asked.
     pub prompt: DuoPrompt,
     /// The fixed text of the generic prompt.
@@ -304,6 +321,7 @@ impl Default for Duo {
             autopush: false,
             verified_push: false,
             exempt: Names::default(),
+            exempt_groups: Groups::default(),
             prompt: DuoPrompt::Full,
             prompt_text: Line::new("Duo passcode or second factor"),
             ca_file: None,

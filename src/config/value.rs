@@ -1,11 +1,13 @@
 //! Types of values, each of which checks itself when it is read.
 
-use crate::name::UserName;
+use crate::name::{GroupName, UserName};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,43 +172,82 @@ impl Names {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
-    fn parse<'a, E: de::Error>(names: impl Iterator<Item = &'a str>) -> Result<Self, E> {
-        let name = |text: &str| {
-            text.parse()
-                .map_err(|error| E::custom(format_args!("{:?}: {error}", crate::printable::text(text))))
-        };
-        names.map(name).collect::<Result<_, _>>().map(Self)
-    }
 }
 
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ListOrText;
+        Ok(Self(list(deserializer, "a list of user names")?.into_iter().collect()))
+    }
+}
 
-        impl<'de> Visitor<'de> for ListOrText {
-            type Value = Names;
+/// Names of Unix groups, in the form of [`Names`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups(Vec<GroupName>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of user names")
-            }
+impl Groups {
+    /// So that a request to the process that looks them up has an end, in bytes.
+    const MAX_BYTES: usize = 4096;
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                if text.trim().is_empty() {
-                    return Ok(Names::default());
-                }
-                Names::parse(text.split(',').map(str::trim))
-            }
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &[GroupName] {
+        &self.0
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut names = Vec::new();
-                while let Some(name) = list.next_element::<String>()? {
-                    names.push(name);
-                }
-                Names::parse(names.iter().map(String::as_str))
-            }
+    /// Whether `name` is among them, letter by letter.
+    #[must_use]
+    pub fn contains(&self, name: &GroupName) -> bool {
+        self.0.contains(name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Groups {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let groups: Vec<GroupName> = list(deserializer, "a list of groups")?;
+        if groups.iter().map(|group| group.as_str().len() + 1).sum::<usize>() > Self::MAX_BYTES {
+            return Err(de::Error::custom(format_args!(
+                "the names have more than {} bytes together",
+                Self::MAX_BYTES
+            )));
+        }
+        Ok(Self(groups))
+    }
+}
+
+/// A list of texts, or one text with commas between them.
+fn list<'de, D, T>(deserializer: D, expecting: &'static str) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct ListOrText<T>(&'static str, PhantomData<T>);
+
+    fn parse<T: FromStr<Err: fmt::Display>, E: de::Error>(text: &str) -> Result<T, E> {
+        text.parse().map_err(|error| E::custom(format_args!("{:?}: {error}", crate::printable::text(text))))
+    }
+
+    impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for ListOrText<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
         }
 
-        deserializer.deserialize_any(ListOrText)
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            if text.trim().is_empty() {
+                return Ok(Vec::new());
+            }
+            text.split(',').map(|part| parse(part.trim())).collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut texts: A) -> Result<Self::Value, A::Error> {
+            let mut values = Vec::new();
+            while let Some(text) = texts.next_element::<String>()? {
+                values.push(parse(&text)?);
+            }
+            Ok(values)
+        }
     }
+
+    deserializer.deserialize_any(ListOrText(expecting, PhantomData))
 }

@@ -239,7 +239,7 @@ fn with_decision<T>(
     deadline: Deadline,
     decide: impl FnOnce(&mut Decision<'_>) -> T,
 ) -> T {
-    let primary = Isolated::new(&settings.pam.service, deadline);
+    let primary = Isolated::new(&settings.pam.service, settings.exempt_groups(), deadline);
     let duo = duo::OnDemand::new(&settings.duo, deadline);
     let mut store = OnDemand::at(settings);
     let mut decision = Decision::new(Services {

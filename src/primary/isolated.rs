@@ -1,11 +1,12 @@
 //! PAM at arm's length: the process that asks for a check, and the one that does it.
 
+use super::groups;
 use super::pam::Pam;
 use crate::auth::{PrimaryCheck, PrimaryDenial, PrimaryPass};
 use crate::clock::Deadline;
 use crate::config::ServiceName;
 use crate::log;
-use crate::name::UserName;
+use crate::name::{GroupName, UserName};
 use crate::process;
 use crate::secret::{self, ExposeSecret, SecretBytes};
 use std::io::{self, Read, Write};
@@ -15,7 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The longest request and the longest reply, in bytes: a name, a password and an address fit well.
+/// The longest request and the longest reply, in bytes: a name, a password, an address and two lists of groups fit well.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// The longest failure delay that is honoured; a module can ask for any.
@@ -28,18 +29,20 @@ const HELPER_COMMAND: &str = "primary-check";
 #[derive(Debug)]
 pub struct Isolated<'a> {
     service: &'a ServiceName,
+    groups: Vec<GroupName>,
     deadline: Deadline,
 }
 
 impl<'a> Isolated<'a> {
-    /// Checks with the PAM service of this name, and denies what is not known by `deadline`.
+    /// Checks with the PAM service of this name, and says which of `groups` a user who passes is a member of. Denies what is
+    /// not known by `deadline`.
     #[must_use]
-    pub fn new(service: &'a ServiceName, deadline: Deadline) -> Self {
-        Self { service, deadline }
+    pub fn new(service: &'a ServiceName, groups: Vec<GroupName>, deadline: Deadline) -> Self {
+        Self { service, groups, deadline }
     }
 
     fn ask(&self, request: &Request<'_>) -> Result<PrimaryPass, PrimaryDenial> {
-        let mut helper = Helper::start(&request.serialise(self.service)).map_err(|error| broken(&error))?;
+        let mut helper = Helper::start(&request.serialise(self)).map_err(|error| broken(&error))?;
         let reply = helper.reply(self.deadline).map_err(|error| broken(&error))?;
         let Some(reply) = reply else {
             process::kill_with_descendants(&mut helper.0);
@@ -49,9 +52,15 @@ impl<'a> Isolated<'a> {
             )));
         };
         match Reply::parse(&reply) {
-            Some(Reply::Passed(pass)) => Ok(pass),
+            Some(Reply::Passed(pass))
+                if pass.group.as_ref().is_none_or(|group| self.groups.contains(group)) =>
+            {
+                Ok(pass)
+            }
             Some(Reply::Denied(denial)) => Err(denial),
-            None => Err(PrimaryDenial::at_once(format!("the PAM process broke off ({})", helper.end()))),
+            Some(Reply::Passed(_)) | None => {
+                Err(PrimaryDenial::at_once(format!("the PAM process broke off ({})", helper.end())))
+            }
         }
     }
 }
@@ -66,8 +75,8 @@ impl PrimaryCheck for Isolated<'_> {
         self.ask(&Request { user, password: Some(password), client })
     }
 
-    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial> {
-        self.ask(&Request { user, password: None, client }).map(drop)
+    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<PrimaryPass, PrimaryDenial> {
+        self.ask(&Request { user, password: None, client })
     }
 }
 
@@ -91,19 +100,22 @@ pub fn run_helper() {
 }
 
 fn perform(bytes: &[u8]) -> Option<Result<PrimaryPass, PrimaryDenial>> {
-    let mut parts = bytes.splitn(5, |&byte| byte == 0);
+    let mut parts = bytes.splitn(6, |&byte| byte == 0);
     let mut text = || std::str::from_utf8(parts.next()?).ok();
-    let (kind, service, user, client) = (text()?, text()?, text()?, text()?);
+    let (kind, service, user, client, groups) = (text()?, text()?, text()?, text()?, text()?);
     let service = ServiceName::try_from(service.to_owned()).ok()?;
     let user: UserName = user.parse().ok()?;
     let client = if client.is_empty() { None } else { Some(client.parse().ok()?) };
+    let groups: Vec<GroupName> = groups.lines().map(str::parse).collect::<Result<_, _>>().ok()?;
     let password = secret::secret(parts.next()?);
     let pam = Pam::new(&service);
-    match kind {
-        "authenticate" => Some(pam.authenticate(&user, &password, client)),
-        "account" => Some(pam.account(&user, client).map(|()| PrimaryPass { denial_hold: Duration::ZERO })),
-        _ => None,
-    }
+    let passed = match kind {
+        "authenticate" => pam.authenticate(&user, &password, client),
+        "account" => pam.account(&user, client),
+        _ => return None,
+    };
+    // Only then: who has not passed is told nothing, not even by the time that it takes.
+    Some(passed.map(|pass| PrimaryPass { group: groups::first_of(&user, &groups).cloned(), ..pass }))
 }
 
 struct Request<'a> {
@@ -113,13 +125,14 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// Five parts with a NUL between them, which none of the first four can hold; the password last.
-    fn serialise(&self, service: &ServiceName) -> Zeroizing<Vec<u8>> {
+    /// Six parts with a NUL between them, which none of the first five can hold; the groups one a line, the password last.
+    fn serialise(&self, check: &Isolated<'_>) -> Zeroizing<Vec<u8>> {
         let kind = if self.password.is_some() { "authenticate" } else { "account" };
         let client = self.client.map_or_else(String::new, |address| address.to_string());
         let password = self.password.map_or(&[][..], |password| password.expose_secret());
         let mut bytes = secret::buffer(MAX_MESSAGE_BYTES);
-        for part in [kind, service.as_str(), self.user.as_str(), &client] {
+        let groups: Vec<&str> = check.groups.iter().map(GroupName::as_str).collect();
+        for part in [kind, check.service.as_str(), self.user.as_str(), &client, &groups.join("\n")] {
             bytes.extend_from_slice(part.as_bytes());
             bytes.push(0);
         }
@@ -138,7 +151,8 @@ impl Reply {
     fn serialise(&self) -> Vec<u8> {
         match self {
             Self::Passed(pass) => {
-                format!("passed\0{}\0", pass.denial_hold.min(MAX_HOLD).as_micros()).into_bytes()
+                let group = pass.group.as_ref().map_or("", GroupName::as_str);
+                format!("passed\0{}\0{group}\0", pass.denial_hold.min(MAX_HOLD).as_micros()).into_bytes()
             }
             Self::Denied(denial) => {
                 let hold = denial.hold.min(MAX_HOLD).as_micros();
@@ -156,7 +170,12 @@ impl Reply {
         let (hold, detail) = rest.split_once('\0')?;
         let hold = Duration::from_micros(hold.parse().ok()?).min(MAX_HOLD);
         match verdict {
-            "passed" if detail.is_empty() => Some(Self::Passed(PrimaryPass { denial_hold: hold })),
+            "passed" => {
+                // The last byte says that nothing was cut off.
+                let group = detail.strip_suffix('\0')?;
+                let group = if group.is_empty() { None } else { Some(group.parse().ok()?) };
+                Some(Self::Passed(PrimaryPass { denial_hold: hold, group }))
+            }
             "denied" => Some(Self::Denied(PrimaryDenial { detail: detail.to_owned(), hold })),
             _ => None,
         }
@@ -231,8 +250,11 @@ mod tests {
     fn a_reply_passes_only_when_it_is_whole() {
         let denied =
             Reply::Denied(PrimaryDenial { detail: "no: \0 x".to_owned(), hold: Duration::from_micros(7) });
-        let passed = Reply::Passed(PrimaryPass { denial_hold: Duration::from_micros(5) });
-        for reply in [passed, denied] {
+        let passed = |group: Option<&str>| {
+            let group = group.map(|group| group.parse().unwrap());
+            Reply::Passed(PrimaryPass { denial_hold: Duration::from_micros(5), group })
+        };
+        for reply in [passed(None), passed(Some("domain users")), denied] {
             assert_eq!(Reply::parse(&reply.serialise()), Some(reply));
         }
         for broken in [
@@ -240,9 +262,12 @@ mod tests {
             b"passed",
             b"passed\0",
             b"passed\x001",
+            b"passed\x001\0",
             b"passed\x001\0x",
-            b"pass\x001\0",
-            b"passed\0x\0",
+            b"passed\x001\0x\0y",
+            b"passed\x001\0x\0\0",
+            b"pass\x001\0\0",
+            b"passed\0x\0\0",
             b"denied",
             b"denied\0",
             b"denied\x001",
@@ -266,10 +291,12 @@ mod tests {
             &b""[..],
             b"authenticate",
             b"authenticate\0openvpn\0alice\0",
-            b"authenticate\0../x\0alice\0\0pw",
-            b"authenticate\0openvpn\0\0\0pw",
-            b"authenticate\0openvpn\0alice\0here\0pw",
-            b"accept\0openvpn\0alice\0\0pw",
+            b"authenticate\0openvpn\0alice\0\0pw",
+            b"authenticate\0../x\0alice\0\0\0pw",
+            b"authenticate\0openvpn\0\0\0\0pw",
+            b"authenticate\0openvpn\0alice\0here\0\0pw",
+            b"authenticate\0openvpn\0alice\0\0a\n\nb\0pw",
+            b"accept\0openvpn\0alice\0\0\0pw",
         ] {
             assert!(perform(request).is_none(), "{request:?}");
         }

@@ -4,6 +4,7 @@
 //! process of its own ([`run_helper`]), which the worker starts, waits for no longer than its deadline, and kills then.
 //! What decides and holds the database never shares an address space with a module.
 
+mod groups;
 mod isolated;
 mod pam;
 

@@ -379,6 +379,36 @@ fn what_fails_at_duo_counts_for_the_address_and_what_is_right_does_not() {
 }
 
 #[test]
+fn members_of_a_group_need_no_factor_where_the_settings_say_so() {
+    let groups = |text: &str| toml::Value::String(text.to_owned()).try_into().unwrap();
+    for (auth, duo, member, factor, accepted) in [
+        ("staff, robots", "", "robots", Factor::Duo, true),
+        ("staff, robots", "", "robots", Factor::Totp, true),
+        ("", "robots", "robots", Factor::Duo, true),
+        ("", "robots", "robots", Factor::Totp, false),
+        ("staff", "", "robots", Factor::Totp, false),
+    ] {
+        let mut door = Door::new();
+        door.settings.auth.factor = factor;
+        (door.settings.auth.exempt_groups, door.settings.duo.exempt_groups) = (groups(auth), groups(duo));
+        *door.primary.group.borrow_mut() = Some(member.parse().unwrap());
+        for submission in [typed(PASSWORD), both(PASSWORD, b"1"), Submission::GenuineToken] {
+            let outcome = door.login(&attempt(IN_SESSION), &submission);
+            assert_eq!(shown(&outcome) == "accept exempt", accepted, "{auth} {duo} {}", shown(&outcome));
+            if let (true, Outcome::Accept(acceptance)) = (accepted, &outcome) {
+                assert_eq!(acceptance.reason().detail(), Some("in the group robots"));
+            }
+        }
+        assert!(matches!(door.login(&attempt(IN_SESSION), &typed(b"wrong")), Outcome::Reject(_)));
+        // It is the account's group, and says nothing of another's second factor.
+        let mut other = attempt(IN_SESSION);
+        other.identity = "laptop".parse().unwrap();
+        expect(&door, Some(Preauth::Deny { message: String::new() }), vec![]);
+        assert!(matches!(door.login(&other, &typed(PASSWORD)), Outcome::Reject(_)));
+    }
+}
+
+#[test]
 fn duo_never_hears_of_a_factor_from_an_address_that_is_locked() {
     let mut door = duo_door();
     door.settings.lockout.address_max_failures = crate::config::Bounded::new::<1>();

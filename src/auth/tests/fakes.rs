@@ -6,6 +6,7 @@ use crate::config::Settings;
 use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::{self, DuoError};
 use crate::factor::totp::{self, Algorithm};
+use crate::name::GroupName;
 use crate::random::{Random, RandomError};
 use crate::secret::{ExposeSecret, secret};
 use std::cell::{Cell, RefCell};
@@ -19,6 +20,7 @@ pub(super) const HOLD: Duration = Duration::from_secs(2);
 pub(super) struct FakePrimary {
     pub(super) account_closed: Cell<bool>,
     pub(super) calls: Cell<usize>,
+    pub(super) group: RefCell<Option<GroupName>>,
 }
 
 impl PrimaryCheck for FakePrimary {
@@ -30,17 +32,17 @@ impl PrimaryCheck for FakePrimary {
     ) -> Result<PrimaryPass, PrimaryDenial> {
         self.calls.set(self.calls.get() + 1);
         if password.expose_secret() == PASSWORD && !self.account_closed.get() {
-            return Ok(PrimaryPass { denial_hold: HOLD });
+            return Ok(PrimaryPass { denial_hold: HOLD, group: self.group.borrow().clone() });
         }
         Err(PrimaryDenial { detail: "no".to_owned(), hold: HOLD })
     }
 
-    fn account(&self, _: &UserName, _: Option<IpAddr>) -> Result<(), PrimaryDenial> {
+    fn account(&self, _: &UserName, _: Option<IpAddr>) -> Result<PrimaryPass, PrimaryDenial> {
         self.calls.set(self.calls.get() + 1);
         if self.account_closed.get() {
             return Err(PrimaryDenial { detail: "closed".to_owned(), hold: HOLD });
         }
-        Ok(())
+        Ok(PrimaryPass { denial_hold: HOLD, group: self.group.borrow().clone() })
     }
 }
 

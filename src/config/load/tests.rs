@@ -77,6 +77,7 @@ const KEYS: &[Key] = &[
     Key { section: "auth", name: "appended", variable: "authAppended", in_file: "'digits'", in_environment: "digits", shown: |s| format!("{:?}", s.auth.appended), default: "Off", changed: "Digits" },
     Key { section: "auth", name: "unenrolled", variable: "authUnenrolled", in_file: "'allow'", in_environment: "allow", shown: |s| format!("{:?}", s.auth.unenrolled), default: "Deny", changed: "Allow" },
     Key { section: "auth", name: "exempt", variable: "authExempt", in_file: "['123', 'x']", in_environment: "x,123", shown: |s| format!("{:?}", s.auth.exempt), default: "Names({})", changed: "Names({UserName(\"123\"), UserName(\"x\")})" },
+    Key { section: "auth", name: "exempt_groups", variable: "authExemptGroups", in_file: "['a b', 'c']", in_environment: "a b, c", shown: |s| format!("{:?}", s.auth.exempt_groups), default: "Groups([])", changed: "Groups([GroupName(\"a b\"), GroupName(\"c\")])" },
     Key { section: "auth", name: "stall_budget_ms", variable: "authStallBudgetMs", in_file: "0", in_environment: "0", shown: |s| s.auth.stall_budget_ms.get().to_string(), default: "100", changed: "0" },
     Key { section: "pam", name: "service", variable: "pamService", in_file: "'vpn-2'", in_environment: "vpn-2", shown: |s| s.pam.service.as_str().to_owned(), default: "openvpn", changed: "vpn-2" },
     Key { section: "totp", name: "token_db_path", variable: "totpTokenDbPath", in_file: "'/srv/tokens'", in_environment: "/srv/tokens", shown: |s| s.totp.token_db_path.display().to_string(), default: "/var/lib/openvpn-totp/token_index.sqlite3", changed: "/srv/tokens" },
@@ -97,6 +98,7 @@ const KEYS: &[Key] = &[
     Key { section: "duo", name: "autopush", variable: "duoAutopush", in_file: "true", in_environment: "true", shown: |s| s.duo.autopush.to_string(), default: "false", changed: "true" },
     Key { section: "duo", name: "verified_push", variable: "duoVerifiedPush", in_file: "true", in_environment: "true", shown: |s| s.duo.verified_push.to_string(), default: "false", changed: "true" },
     Key { section: "duo", name: "exempt", variable: "duoExempt", in_file: "['a b', 'c']", in_environment: "c, a b", shown: |s| format!("{:?}", s.duo.exempt), default: "Names({})", changed: "Names({UserName(\"a b\"), UserName(\"c\")})" },
+    Key { section: "duo", name: "exempt_groups", variable: "duoExemptGroups", in_file: "['123']", in_environment: "123", shown: |s| format!("{:?}", s.duo.exempt_groups), default: "Groups([])", changed: "Groups([GroupName(\"123\")])" },
     Key { section: "duo", name: "prompt", variable: "duoPrompt", in_file: "'generic'", in_environment: "generic", shown: |s| format!("{:?}", s.duo.prompt), default: "Full", changed: "Generic" },
     Key { section: "duo", name: "prompt_text", variable: "duoPromptText", in_file: "'Duo?'", in_environment: "Duo?", shown: |s| s.duo.prompt_text.as_str().to_owned(), default: "Duo passcode or second factor", changed: "Duo?" },
     Key { section: "duo", name: "ca_file", variable: "duoCaFile", in_file: "'/ca'", in_environment: "/ca", shown: |s| format!("{:?}", s.duo.ca_file), default: "None", changed: "Some(File(\"/ca\"))" },
@@ -355,6 +357,8 @@ fn what_is_wrong_in_the_environment_is_named_with_the_variable() {
         ("authUsernameCase", "upper", "[auth] username_case", "expected `keep` or `lower`"),
         ("authUsernamePattern", "[a-z", "[auth] username_pattern", "not a regular expression"),
         ("authUsernamePattern", "", "[auth] username_pattern", "the pattern is empty"),
+        ("authExemptGroups", "a,,b", "[auth] exempt_groups", "not the name of a group"),
+        ("duoExemptGroups", &"a,".repeat(3_000), "[duo] exempt_groups", "not the name of a group"),
         ("pamService", "../x", "[pam] service", "not the name of a PAM service"),
         ("lockoutMaxFailures", "0", "[lockout] max_failures", "from 1 to 1000"),
         ("lockoutAddressMaxFailures", "-1", "[lockout] address_max_failures", "from 0 to 100000"),
@@ -674,6 +678,10 @@ fn settings_that_exclude_each_other_are_refused() {
     assert!(pushes.contains("[duo] verified_push and autopush"), "{pushes}");
     let same = in_file("[store]\nkey_file = '/d'\n[totp]\ntoken_db_path = '/d'\n").unwrap_err().to_string();
     assert!(same.contains("[store] key_file and [totp] token_db_path"), "{same}");
+    for groups in ["exempt_groups = ['a']", "[duo]\nexempt_groups = ['a']"] {
+        let text = in_file(&format!("[auth]\nprimary = 'none'\n{groups}\n")).unwrap_err().to_string();
+        assert!(text.contains("primary = \"none\" and exempt_groups"), "{text}");
+    }
     for form in ["comma", "digits"] {
         let text = in_file(&format!("[auth]\nprimary = 'none'\nappended = '{form}'\n")).unwrap_err();
         assert!(text.to_string().contains("nothing to append to"), "{text}");

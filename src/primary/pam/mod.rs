@@ -64,7 +64,7 @@ impl<'a> Pam<'a> {
         // A module may have changed the user; then it is not the one whose second factor is checked.
         match session.user() {
             Ok(name) if name == user.as_str().as_bytes() => {
-                Ok(PrimaryPass { denial_hold: session.failure_delay() })
+                Ok(PrimaryPass { denial_hold: session.failure_delay(), group: None })
             }
             Ok(name) => Err(PrimaryDenial {
                 detail: format!("PAM changed the user to {:?}", String::from_utf8_lossy(&name)),
@@ -90,8 +90,8 @@ impl PrimaryCheck for Pam<'_> {
         self.check(user, client, Answers::new(Some(password)))
     }
 
-    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<(), PrimaryDenial> {
-        self.check(user, client, Answers::new(None)).map(drop)
+    fn account(&self, user: &UserName, client: Option<IpAddr>) -> Result<PrimaryPass, PrimaryDenial> {
+        self.check(user, client, Answers::new(None))
     }
 }
 

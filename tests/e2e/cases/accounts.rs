@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{FAILED, Scene};
-use crate::harness::accounts::{RecordingPam, pam_service};
+use crate::harness::accounts::{RecordingPam, UnixUser, pam_service};
 use crate::harness::report::Case;
 use crate::harness::server::Server;
 
@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         a_module_that_asks_a_second_question_ends_the_login,
         a_service_that_does_not_exist_lets_nobody_in,
         a_login_asks_pam_once,
+        a_member_of_an_exempt_group_needs_no_code,
     ]
 }
 
@@ -54,6 +55,19 @@ fn a_refusal_keeps_the_delay_that_pam_asks_for() {
         let after = client.answered().elapsed();
         assert!(after >= Duration::from_millis(1400), "{name} was refused after {after:?}");
     }
+}
+
+fn a_member_of_an_exempt_group_needs_no_code() {
+    let Scene { server, user, enrolment } =
+        Scene::with(Server::builder().line("setenv authExemptGroups \"no-such-group, robots of the lab\""));
+    let robot = UnixUser::new();
+    robot.join("robots of the lab");
+    let mut client = server.client().static_challenge("Your code").start();
+    client.log_in_by_scrv1(&robot.name, "wrong", "").expect_refusal(FAILED);
+    let mut client = server.client().static_challenge("Your code").start();
+    client.log_in_by_scrv1(&robot.name, &robot.password, "").expect_connected();
+    let mut client = server.client().crtext().start();
+    client.log_in_by_crtext(&user.name, &user.password, &enrolment.code()).expect_connected();
 }
 
 fn an_expired_account_is_refused() {

@@ -46,6 +46,15 @@ impl UnixUser {
         sandbox::run("chage", ["-E", "1", &self.name]);
     }
 
+    /// Makes a group of the user's own, and the user a member of it.
+    pub(crate) fn join(&self, group: &str) {
+        let _one_at_a_time = PASSWD.lock().unwrap();
+        let mut groups = std::fs::OpenOptions::new().append(true).open("/etc/group").unwrap();
+        // Not by groupadd, which knows no blanks; directories do.
+        writeln!(groups, "{group}:x:{}:{}", 40_000 + NEXT.fetch_add(1, Ordering::Relaxed), self.name)
+            .unwrap();
+    }
+
     /// No password is right from now on.
     pub(crate) fn lock_password(&self) {
         let _one_at_a_time = PASSWD.lock().unwrap();
