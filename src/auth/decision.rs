@@ -170,7 +170,7 @@ impl<'a> Decision<'a> {
         let Services { settings, store, clock, .. } = &mut self.services;
         let now = clock.now();
         let mut records = store.begin()?;
-        let user = match second_factor(settings, records.as_mut(), attempt, &primary)? {
+        let user = match second_factor(settings, records.as_mut(), attempt, &primary, now)? {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => user,
             SecondFactor::Duo => {
@@ -284,7 +284,7 @@ impl<'a> Decision<'a> {
                 return stop(Told::CodeExpired, Reason::ChallengeExpired);
             }
         };
-        let factor = second_factor(settings, records.as_mut(), attempt, &primary)?;
+        let factor = second_factor(settings, records.as_mut(), attempt, &primary, now)?;
         let user = match (factor, challenge.asked) {
             (SecondFactor::None(waived), _) => {
                 records.commit()?;
@@ -326,10 +326,11 @@ impl<'a> Decision<'a> {
 
     /// A session token that the VPN server found genuine: the account must still be valid, nothing is asked again.
     fn token(&mut self, attempt: &Attempt) -> Result<Outcome, Stop> {
-        let Services { settings, primary, store, .. } = &mut self.services;
+        let Services { settings, primary, store, clock, .. } = &mut self.services;
+        let now = clock.now();
         let primary = PrimaryProof::by_token(*primary, &settings.auth, attempt)?;
         let mut records = store.begin()?;
-        let factor = second_factor(settings, records.as_mut(), attempt, &primary)?;
+        let factor = second_factor(settings, records.as_mut(), attempt, &primary, now)?;
         let user = match factor {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => Some(user),
@@ -365,6 +366,7 @@ fn second_factor(
     records: &mut dyn Records,
     attempt: &Attempt,
     primary: &PrimaryProof,
+    now: UnixTime,
 ) -> Result<SecondFactor, Stop> {
     let hold = primary.denial_hold();
     let user = records.user(&attempt.identity)?;
@@ -379,9 +381,9 @@ fn second_factor(
     match (factor, user) {
         (Factor::Duo, _) => Ok(SecondFactor::Duo),
         (Factor::Totp, Some(user)) if user.has_token => Ok(SecondFactor::Totp(user)),
-        (Factor::Totp, user) => match FactorProof::waived(&settings.auth, user.as_ref()) {
-            Some(waived) => Ok(SecondFactor::None(waived)),
-            None => refused(Reason::NotEnrolled),
+        (Factor::Totp, user) => match FactorProof::waived(&settings.auth, user.as_ref(), now) {
+            Ok(waived) => Ok(SecondFactor::None(waived)),
+            Err(reason) => refused(reason),
         },
     }
 }

@@ -307,11 +307,25 @@ impl FactorProof {
         user.is_none_or(|user| user.state == UserState::Enabled).then_some(proof)
     }
 
-    /// By a setting that lets users in who have no second factor. `None` where it does not, or the user has one.
-    #[must_use]
-    pub fn waived(settings: &config::Auth, user: Option<&User>) -> Option<Self> {
-        let waived = settings.unenrolled == Unenrolled::Allow && !user.is_some_and(|user| user.has_token);
-        waived.then_some(Self { factor: "none", reason: Reason::UnenrolledAllowed, offset: None })
+    /// By a setting that lets users in who have no second factor.
+    ///
+    /// # Errors
+    /// When it does not, or not any more, or the user has one: why nobody is let in.
+    pub fn waived(settings: &config::Auth, user: Option<&User>, now: UnixTime) -> Result<Self, Reason> {
+        let has_token = user.is_some_and(|user| user.has_token);
+        let detail = match (settings.unenrolled, settings.unenrolled_until) {
+            (Unenrolled::Deny, _) => return Err(Reason::NotEnrolled(None)),
+            (Unenrolled::Allow, _) if has_token => return Err(Reason::NotEnrolled(None)),
+            (Unenrolled::Allow, Some(day)) if now >= day.end() => {
+                let detail = format!("[auth] unenrolled = \"allow\" held until {day}, by UTC");
+                return Err(Reason::NotEnrolled(Some(detail)));
+            }
+            (Unenrolled::Allow, Some(day)) => format!("until {day}"),
+            (Unenrolled::Allow, None) => {
+                "for ever: set [auth] unenrolled_until to the day on which all will be enrolled".to_owned()
+            }
+        };
+        Ok(Self { factor: "none", reason: Reason::UnenrolledAllowed(detail), offset: None })
     }
 }
 

@@ -76,8 +76,8 @@ pub enum Reason {
     },
     /// A genuine session token of a user who is still valid.
     SessionToken,
-    /// Let in without a second factor because `[auth] unenrolled = "allow"`.
-    UnenrolledAllowed,
+    /// Let in without a second factor because `[auth] unenrolled = "allow"`; until when.
+    UnenrolledAllowed(String),
     /// Let in without a second factor because of `exempt` or `exempt_groups`; which group.
     Exempt(Option<String>),
     /// Let in without a second factor by Duo's policy; Duo's words.
@@ -92,8 +92,8 @@ pub enum Reason {
     EmptyPassword,
     /// A session token that OpenVPN did not find genuine and valid.
     TokenRefused,
-    /// The user has no second factor.
-    NotEnrolled,
+    /// The user has no second factor; what changed, where it did.
+    NotEnrolled(Option<String>),
     /// An administrator disabled the user.
     Disabled,
     /// Duo gave no answer that can be used; why.
@@ -148,7 +148,7 @@ impl Reason {
             Self::BothFactors => "both-factors",
             Self::BackupCode { .. } => "backup-code",
             Self::SessionToken => "session-token",
-            Self::UnenrolledAllowed => "unenrolled-allowed",
+            Self::UnenrolledAllowed(_) => "unenrolled-allowed",
             Self::Exempt(_) => "exempt",
             Self::DuoBypass(_) => "duo-bypass",
             Self::DuoFailedOpen(_) => "duo-failed-open",
@@ -156,7 +156,7 @@ impl Reason {
             Self::PrimaryDenied(_) => "primary-denied",
             Self::EmptyPassword => "empty-password",
             Self::TokenRefused => "token-refused",
-            Self::NotEnrolled => "not-enrolled",
+            Self::NotEnrolled(_) => "not-enrolled",
             Self::Disabled => "disabled",
             Self::DuoUnavailable(_) => "duo-unavailable",
             Self::DuoDenied(_) => "duo-denied",
@@ -206,6 +206,7 @@ impl Reason {
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::PrimaryDenied(detail)
+            | Self::UnenrolledAllowed(detail)
             | Self::Identity(detail)
             | Self::Malformed(detail)
             | Self::DuoBypass(detail)
@@ -215,7 +216,7 @@ impl Reason {
             | Self::DuoUnknownUser(detail)
             | Self::DuoFraud(detail)
             | Self::Internal(detail) => Some(detail),
-            Self::Exempt(detail) => detail.as_deref(),
+            Self::Exempt(detail) | Self::NotEnrolled(detail) => detail.as_deref(),
             _ => None,
         }
     }

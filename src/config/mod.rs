@@ -12,7 +12,7 @@ mod value;
 pub use load::{ConfigError, DEFAULT_FILE, FILE_VARIABLE, Sources, load};
 pub use remote::{CaFile, HostName, IntegrationKey, ProxyAddress};
 pub use username::{UsernameCase, UsernamePattern};
-pub use value::{Bounded, FullPath, Groups, Line, Names, ServiceName};
+pub use value::{Bounded, Day, FullPath, Groups, Line, Names, ServiceName};
 
 use crate::name::GroupName;
 use serde::Deserialize;
@@ -72,6 +72,8 @@ pub struct Auth {
     pub appended: Appended,
     /// What happens to a user without a second factor.
     pub unenrolled: Unenrolled,
+    /// The last day, by UTC, on which `allow` holds. Without one it holds for ever, with a warning at each login.
+    pub unenrolled_until: Option<Day>,
     /// Users who need no second factor, whichever it is.
     pub exempt: Names,
     /// Unix groups whose members need no second factor, whichever it is.
@@ -92,6 +94,7 @@ impl Default for Auth {
             challenge: Challenge::Auto,
             appended: Appended::Off,
             unenrolled: Unenrolled::Deny,
+            unenrolled_until: None,
             exempt: Names::default(),
             exempt_groups: Groups::default(),
             stall_budget_ms: Bounded::new::<100>(),

@@ -1,5 +1,6 @@
 //! Types of values, each of which checks itself when it is read.
 
+use crate::clock::UnixTime;
 use crate::name::{GroupName, UserName};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Unexpected, Visitor};
@@ -8,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use toml::value::Datetime;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +152,43 @@ impl TryFrom<String> for ServiceName {
     }
 }
 
+/// A day, such as `2026-12-31`: a date of TOML, or a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct Day(time::Date);
+
+impl Day {
+    /// The first second after the day, by UTC.
+    #[must_use]
+    pub fn end(self) -> UnixTime {
+        let next = self.0.next_day().unwrap_or(self.0);
+        u64::try_from(next.midnight().assume_utc().unix_timestamp()).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.0.year(), u8::from(self.0.month()), self.0.day())
+    }
+}
+
+impl TryFrom<toml::Value> for Day {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        const WANTED: &str = "a day is wanted, such as 2026-12-31";
+        let moment = match value {
+            toml::Value::Datetime(moment) => moment,
+            toml::Value::String(text) => text.parse().map_err(|_| WANTED)?,
+            _ => return Err(WANTED),
+        };
+        let Datetime { date: Some(date), time: None, offset: None } = moment else { return Err(WANTED) };
+        let month = time::Month::try_from(date.month).map_err(|_| WANTED)?;
+        let date = time::Date::from_calendar_date(i32::from(date.year), month, date.day);
+        date.map(Self).map_err(|_| WANTED)
+    }
+}
+
 /// Names of users: a list of texts, or one text with commas between them, which is what the environment can carry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(BTreeSet<UserName>);
@@ -250,4 +289,27 @@ where
     }
 
     deserializer.deserialize_any(ListOrText(expecting, PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Expected from `date -u -d 'DAY + 1 day' +%s`.
+    #[test]
+    fn a_day_is_over_at_the_next_midnight_by_utc() {
+        let day = |text: &str| Day::try_from(toml::Value::String(text.to_owned()));
+        for (text, end) in
+            [("2026-12-31", 1_798_761_600), ("2028-02-28", 1_835_395_200), ("1970-01-01", 86_400)]
+        {
+            assert_eq!(day(text).unwrap().end(), end);
+            assert_eq!(day(text).unwrap().to_string(), text);
+        }
+        for text in
+            ["", "2026-12", "2026-13-01", "2027-02-29", "31.12.2026", "2026-12-31T00:00:00Z", "12:00:00"]
+        {
+            assert!(day(text).is_err(), "{text}");
+        }
+        assert!(Day::try_from(toml::Value::Integer(20_261_231)).is_err());
+    }
 }

@@ -44,7 +44,7 @@ impl<'a> Report<'a> {
         match outcome {
             Outcome::Accept(acceptance) => {
                 let level = match acceptance.reason() {
-                    Reason::UnenrolledAllowed | Reason::DuoFailedOpen(_) => Level::Warning,
+                    Reason::UnenrolledAllowed(_) | Reason::DuoFailedOpen(_) => Level::Warning,
                     _ => Level::Info,
                 };
                 self.entry(level, acceptance.factor(), "accept", acceptance.reason())

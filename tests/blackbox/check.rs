@@ -57,6 +57,20 @@ fn the_settings_of_the_hooks_are_checked_and_not_only_those_of_the_shell() {
 }
 
 #[test]
+fn who_gets_in_without_a_second_factor_is_said_and_for_how_long() {
+    let site = Site::with(&[("authUnenrolled", "allow")]);
+    site.enroll("alice");
+    let printed = checked(&site, &good());
+    assert!(printed.stdout.contains("who has no second factor, for ever"), "{}", printed.stdout);
+    assert!(printed.stdout.contains("[auth] unenrolled_until = "), "{}", printed.stdout);
+    let site = Site::with(&[("authUnenrolled", "allow"), ("authUnenrolledUntil", "9999-12-30")]);
+    let until = |line: &str| checked(&site, &format!("{}{line}", good())).stdout;
+    assert!(until("").contains("who has no second factor, until 9999-12-30"), "{}", until(""));
+    let passed = until("setenv authUnenrolled allow\nsetenv authUnenrolledUntil 2001-01-01\n");
+    assert!(passed.contains("server.conf: [auth] unenrolled = \"allow\" held until 2001-01-01"), "{passed}");
+}
+
+#[test]
 fn settings_that_cannot_be_read_are_the_first_thing_that_is_said() {
     let site = Site::new();
     std::fs::write(site.config(), "[auth]\nfactor = 'sms'\n").unwrap();

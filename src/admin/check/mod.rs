@@ -7,7 +7,8 @@ mod server;
 mod server_conf;
 
 use crate::cli::{CheckAll, Global};
-use crate::config::{self, Factor, Primary, Settings, Sources};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Factor, Primary, Settings, Sources, Unenrolled};
 use crate::openvpn::Environment;
 use crate::store::Database;
 use finding::{Colours, Findings, Level};
@@ -48,6 +49,7 @@ pub(super) fn run(arguments: &CheckAll, global: &Global, environment: &Environme
     }
     database(&settings, &mut findings);
     primary(&settings, &mut findings);
+    unenrolled(&settings, None, &mut findings);
     machine::clock(&mut findings);
     machine::openvpn(&mut findings);
     if settings.auth.factor == Factor::Duo || settings.duo.host.is_some() {
@@ -59,6 +61,11 @@ pub(super) fn run(arguments: &CheckAll, global: &Global, environment: &Environme
             Ok(theirs) => {
                 server::look(conf, &program, &theirs, &mut findings);
                 elsewhere(conf, &settings, &theirs, &mut findings);
+                if (theirs.auth.unenrolled, theirs.auth.unenrolled_until)
+                    != (settings.auth.unenrolled, settings.auth.unenrolled_until)
+                {
+                    unenrolled(&theirs, Some(&conf.path), &mut findings);
+                }
                 machine::unit(conf, &theirs, &mut findings);
             }
             Err(error) => findings.bad(
@@ -153,6 +160,27 @@ fn primary(settings: &Settings, findings: &mut Findings) {
             format!("there is no PAM service {service}, so every password is refused"),
             format!("install -m 0644 contrib/pam.d/openvpn /etc/pam.d/{service}"),
         ),
+    }
+}
+
+/// Whether users without a second factor get in, and for how long. `conf` has other settings than the rest.
+fn unenrolled(settings: &Settings, conf: Option<&Path>, findings: &mut Findings) {
+    if settings.auth.unenrolled == Unenrolled::Deny {
+        return;
+    }
+    let place = conf.map_or_else(String::new, |conf| format!("{}: ", conf.display()));
+    match settings.auth.unenrolled_until {
+        None => findings.doubtful(
+            format!("{place}[auth] unenrolled = \"allow\" lets in who has no second factor, for ever"),
+            "[auth] unenrolled_until = the last day on which that is to be so, such as 2026-12-31",
+        ),
+        Some(day) if SystemClock.now() >= day.end() => findings.doubtful(
+            format!("{place}[auth] unenrolled = \"allow\" held until {day}; now nobody is let in by it"),
+            "[auth] unenrolled = \"deny\"",
+        ),
+        Some(day) => findings.good(format!(
+            "{place}[auth] unenrolled = \"allow\" lets in who has no second factor, until {day}"
+        )),
     }
 }
 

@@ -349,6 +349,40 @@ fn who_is_not_enrolled_is_let_in_only_where_the_settings_say_so() {
 }
 
 #[test]
+fn who_is_not_enrolled_is_let_in_until_the_end_of_the_day_that_is_set() {
+    let mut door = Door::new();
+    let bob = attempt_of("bob", IN_SESSION);
+    door.settings.auth.unenrolled = Unenrolled::Allow;
+    let detail = |outcome: &Outcome| match outcome {
+        Outcome::Accept(acceptance) => acceptance.reason().detail().map(str::to_owned),
+        Outcome::Reject(rejection) => rejection.reason.detail().map(str::to_owned),
+        Outcome::Ask(_) => None,
+    };
+    let outcome = door.login(&bob, &typed(PASSWORD));
+    assert_eq!(shown(&outcome), "accept unenrolled-allowed");
+    assert!(detail(&outcome).unwrap().contains("set [auth] unenrolled_until"), "{outcome:?}");
+
+    // The clock of a door stands at 2001-09-09 01:47:00 by UTC.
+    let day = |text: &str| toml::Value::String(text.to_owned()).try_into().ok();
+    let midnight = 1_000_080_000;
+    door.settings.auth.unenrolled_until = day("2001-09-09");
+    for submission in [typed(PASSWORD), both(PASSWORD, b"123456"), Submission::GenuineToken] {
+        door.clock.0.set(midnight - 1);
+        let outcome = door.login(&bob, &submission);
+        assert_eq!(shown(&outcome), "accept unenrolled-allowed");
+        assert_eq!(detail(&outcome).unwrap(), "until 2001-09-09");
+        door.clock.0.set(midnight);
+        let outcome = door.login(&bob, &submission);
+        assert_eq!(shown(&outcome), "Authentication failed: not-enrolled");
+        assert!(detail(&outcome).unwrap().contains("held until 2001-09-09"));
+    }
+    door.settings.auth.unenrolled = Unenrolled::Deny;
+    door.clock.0.set(midnight - 1);
+    let outcome = door.login(&bob, &typed(PASSWORD));
+    assert_eq!((shown(&outcome), detail(&outcome)), ("Authentication failed: not-enrolled".to_owned(), None));
+}
+
+#[test]
 fn a_disabled_user_stays_out_whatever_the_factor() {
     let mut door = Door::new();
     let code = door.code(0);

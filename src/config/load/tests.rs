@@ -76,6 +76,7 @@ const KEYS: &[Key] = &[
     Key { section: "auth", name: "challenge", variable: "authChallenge", in_file: "'off'", in_environment: "off", shown: |s| format!("{:?}", s.auth.challenge), default: "Auto", changed: "Off" },
     Key { section: "auth", name: "appended", variable: "authAppended", in_file: "'digits'", in_environment: "digits", shown: |s| format!("{:?}", s.auth.appended), default: "Off", changed: "Digits" },
     Key { section: "auth", name: "unenrolled", variable: "authUnenrolled", in_file: "'allow'", in_environment: "allow", shown: |s| format!("{:?}", s.auth.unenrolled), default: "Deny", changed: "Allow" },
+    Key { section: "auth", name: "unenrolled_until", variable: "authUnenrolledUntil", in_file: "2026-12-31", in_environment: "2026-12-31", shown: |s| format!("{:?}", s.auth.unenrolled_until.map(|day| day.to_string())), default: "None", changed: "Some(\"2026-12-31\")" },
     Key { section: "auth", name: "exempt", variable: "authExempt", in_file: "['123', 'x']", in_environment: "x,123", shown: |s| format!("{:?}", s.auth.exempt), default: "Names({})", changed: "Names({UserName(\"123\"), UserName(\"x\")})" },
     Key { section: "auth", name: "exempt_groups", variable: "authExemptGroups", in_file: "['a b', 'c']", in_environment: "a b, c", shown: |s| format!("{:?}", s.auth.exempt_groups), default: "Groups([])", changed: "Groups([GroupName(\"a b\"), GroupName(\"c\")])" },
     Key { section: "auth", name: "stall_budget_ms", variable: "authStallBudgetMs", in_file: "0", in_environment: "0", shown: |s| s.auth.stall_budget_ms.get().to_string(), default: "100", changed: "0" },
@@ -359,6 +360,8 @@ fn what_is_wrong_in_the_environment_is_named_with_the_variable() {
         ("authUsernamePattern", "", "[auth] username_pattern", "the pattern is empty"),
         ("authExemptGroups", "a,,b", "[auth] exempt_groups", "not the name of a group"),
         ("duoExemptGroups", &"a,".repeat(3_000), "[duo] exempt_groups", "not the name of a group"),
+        ("authUnenrolledUntil", "tomorrow", "[auth] unenrolled_until", "a day is wanted, such as 2026-12-31"),
+        ("authUnenrolledUntil", "20261231", "[auth] unenrolled_until", "a day is wanted"),
         ("pamService", "../x", "[pam] service", "not the name of a PAM service"),
         ("lockoutMaxFailures", "0", "[lockout] max_failures", "from 1 to 1000"),
         ("lockoutAddressMaxFailures", "-1", "[lockout] address_max_failures", "from 0 to 100000"),
@@ -665,6 +668,18 @@ fn the_file_of_the_store_key_is_named_from_the_root() {
         assert!(complaint.starts_with("2: [store] key_file: a full path is wanted"), "{complaint}");
     }
     assert!(in_environment(&[("storeKeyFile", "store.key")]).is_err());
+}
+
+#[test]
+fn a_day_can_be_a_date_or_a_text() {
+    for day in ["2026-12-31", "'2026-12-31'"] {
+        let settings = in_file(&format!("[auth]\nunenrolled = 'allow'\nunenrolled_until = {day}\n")).unwrap();
+        assert_eq!(settings.auth.unenrolled_until.unwrap().to_string(), "2026-12-31");
+    }
+    for day in ["2026-12-31T10:00:00Z", "2026-12-31T10:00:00", "10:00:00", "20261231", "true"] {
+        let text = in_file(&format!("[auth]\nunenrolled_until = {day}\n")).unwrap_err().to_string();
+        assert!(text.contains(":2: [auth] unenrolled_until: a day is wanted, such as 2026-12-31"), "{text}");
+    }
 }
 
 #[test]

@@ -156,6 +156,12 @@ fn a_user_who_is_not_enrolled_is_refused_unless_the_settings_let_them_in() {
         assert_eq!(status, i32::from(password.starts_with("CRV1")), "{password}");
     }
     assert!(site.logged(&["factor=none outcome=accept reason=unenrolled-allowed"]));
+    assert!(site.logged(&["reason=unenrolled-allowed detail=\"for ever: set [auth] unenrolled_until"]));
+    for (day, status) in [("2001-01-01", 1), ("9999-12-30", 0)] {
+        let decided = decided(&site, "bob", "", |call| allow(call).set("authUnenrolledUntil", day));
+        assert_eq!(decided.0, status, "{day}");
+    }
+    assert!(site.logged(&["reason=not-enrolled detail=", "held until 2001-01-01"]));
     // Who has a second factor needs it.
     assert_eq!(decided(&site, "alice", &token.wrong_code(), allow).0, 1);
     assert_eq!(decided(&site, "alice", "", allow).0, 2);
