@@ -12,13 +12,9 @@ use super::{
 use crate::clock::UnixTime;
 use crate::config::{Appended, Factor, Primary, Settings};
 use crate::factor::totp;
-use crate::random::RandomError;
+use crate::random::{Random, RandomError};
 use crate::secret::{ExposeSecret, SecretBytes, secret};
 use std::time::Duration;
-
-/// How long the refusal of a name is kept back that is not even shown to PAM: as long as `pam_unix` keeps back that of a
-/// wrong password.
-const REFUSED_NAME_HOLD: Duration = Duration::from_secs(2);
 
 /// Decides logins.
 pub struct Decision<'a> {
@@ -115,7 +111,7 @@ impl<'a> Decision<'a> {
         };
         let checked = self.services.settings.auth.primary == Primary::Pam
             && password.is_some_and(|password| !password.expose_secret().is_empty());
-        let hold = if checked { REFUSED_NAME_HOLD } else { Duration::ZERO };
+        let hold = if checked { refused_name_hold(self.services.random) } else { Duration::ZERO };
         Rejection { told: Told::AuthenticationFailed, reason: Reason::Identity(refusal.to_string()), hold }
     }
 
@@ -341,6 +337,17 @@ impl<'a> Decision<'a> {
             None => stop(Told::AuthenticationFailed, Reason::Disabled),
         }
     }
+}
+
+/// How long the refusal of a name is kept back that PAM is not even shown: as libpam keeps back a wrong password for which
+/// `pam_unix` asks for two seconds (`_pam_compute_delay`): one to three, and mostly about two.
+fn refused_name_hold(random: &dyn Random) -> Duration {
+    let mut bytes = [0; 6];
+    if random.fill(&mut bytes).is_err() {
+        return Duration::from_secs(2);
+    }
+    let sum: u64 = bytes.chunks_exact(2).map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    Duration::from_millis(1_000 + sum * 2_000 / (3 * u64::from(u16::MAX)))
 }
 
 /// The words of a question, and why it is put, for the log.

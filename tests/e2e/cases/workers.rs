@@ -366,6 +366,7 @@ fn wrong_password_unknown_user_locked_and_unenrolled_account_take_as_long() {
         ("unknown user", "nobody-of-that-name", "wrong"),
         ("locked account", expired.name.as_str(), expired.password.as_str()),
         ("right password, not enrolled", stranger.name.as_str(), stranger.password.as_str()),
+        ("refused name", "-x", "wrong"),
     ];
     for (name, user, password) in kinds {
         let label = name.replace([' ', ','], "-");
