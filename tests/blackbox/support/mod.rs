@@ -57,7 +57,9 @@ pub(crate) fn files_below(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let Ok(entries) = std::fs::read_dir(directory) else { return files };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.symlink_metadata().unwrap().is_dir() {
+        // Gone since: SQLite's journals come and go.
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if metadata.is_dir() {
             files.extend(files_below(&path));
         }
         let content = std::fs::read(&path).unwrap_or_default();
