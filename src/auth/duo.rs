@@ -205,7 +205,9 @@ impl Decision<'_> {
                 // Without an answer nobody knows whether the telephone rings.
                 let telephone = match error {
                     DuoError::Unreachable(_) | DuoError::TooLate(_) => Telephone::Rings,
-                    DuoError::Certificate(_) | DuoError::Refused(_) | DuoError::Settings(_) => Telephone::Quiet,
+                    DuoError::Certificate(_) | DuoError::Refused(_) | DuoError::Settings(_) => {
+                        Telephone::Quiet
+                    }
                 };
                 self.take_failure_back(attempt, &choice, telephone)?;
                 unavailable(&error)
