@@ -15,6 +15,7 @@
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL; secrets sealed with a key from outside |
+//! | [`import`] | files of other programs, read from bytes, one format each |
 //! | [`admin`] | the administrator's commands, one file each |
 //! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!
@@ -36,6 +37,7 @@ pub mod config;
 pub mod factor;
 pub mod files;
 pub mod hook;
+pub mod import;
 pub mod log;
 pub mod name;
 pub mod openvpn;
