@@ -15,9 +15,10 @@
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL; secrets sealed with a key from outside |
+//! | [`store`] | SQLite, with the only SQL |
 //! | [`import`] | files of other programs, read from bytes, one format each |
 //! | [`admin`] | the administrator's commands, one file each |
-//! | [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
+//! | [`age`], [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!
 //! `hook` and `admin` know all others; `auth` knows `config`, `factor` and leaves; `primary` and `store` implement
 //! `auth`'s traits, [`factor::duo`] has one of its own; `openvpn` and the leaves know leaves only.
@@ -30,6 +31,7 @@
 //! fails is a rejection.
 
 pub mod admin;
+pub mod age;
 pub mod auth;
 pub mod cli;
 pub mod clock;
