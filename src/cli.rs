@@ -1,6 +1,7 @@
 //! The command line: clap types, nothing else.
 
 use crate::hook::Errand;
+use crate::import::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ Examples:
   openvpn-2fa unlock alice                  lets alice try again after too many wrong codes
   openvpn-2fa disable alice                 keeps alice out, until openvpn-2fa enable alice
   openvpn-2fa set alice --factor duo        Duo for this user, whatever the settings say
+  openvpn-2fa import /home/*/.google_authenticator
+                                            takes over users from another program
   openvpn-2fa check                         what is wrong, if something is
   openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
@@ -86,6 +89,19 @@ pub enum Command {
     /// To be run after the settings were given a key, or another one. All secrets are tried first; when one cannot be read, nothing is
     /// changed. What was there before is wiped from the file.
     Rekey(Rekey),
+    /// Take over users and their secrets from other programs
+    ///
+    /// Reads files of google-authenticator, oath-toolkit and openvpn-otp, Python pickles and SQLite databases of users and
+    /// secrets, lists of otpauth:// URIs, exports of the Google Authenticator app, and exports of this program. The
+    /// names of the imported users go to standard output, everything else to standard error. What cannot be read is
+    /// listed with its file and line, and everything else is imported, in one transaction. Users who are enrolled
+    /// already are left alone. Exit status: 0 when everything was read, 1 when something was not
+    Import(Import),
+    /// Print users and secrets as otpauth:// URIs, encrypted with a passphrase
+    ///
+    /// The command import reads it back, and so does age -d. State, second factor and backup codes of a user are not in
+    /// it; they are in a backup
+    Export(Export),
     /// Look at all that a login depends on, and say what to change; or at one thing
     #[command(visible_alias = "doctor")]
     Check(Check),
@@ -226,6 +242,66 @@ pub struct Rekey {
     /// Whether to ask before the encryption is taken off.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The files; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What the files are: google-authenticator, oath, openvpn-otp, pickle, sqlite, uris or migration; guessed from the
+    /// content otherwise
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: Option<Format>,
+    /// Whose secret it is, when the files hold only one; otherwise it is as the file says, and with google-authenticator
+    /// the user in whose home directory the file is, or the file's name
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Change nothing, and say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace the enrolments of users who are enrolled already
+    #[arg(long)]
+    pub force: bool,
+    /// Of URIs, take only those of this service
+    #[arg(long, value_name = "NAME")]
+    pub issuer: Option<String>,
+    /// The table, in an SQLite database
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// The column of users, in an SQLite database
+    #[arg(long, value_name = "NAME")]
+    pub user_column: Option<String>,
+    /// The column of secrets, in an SQLite database
+    #[arg(long, value_name = "NAME")]
+    pub secret_column: Option<String>,
+    /// Digits of a code, where the file does not say
+    #[arg(long, value_name = "N", default_value = "6", value_parser = clap::value_parser!(u8).range(6..=8))]
+    pub digits: u8,
+    /// Seconds for which a code counts, where the file does not say
+    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub period: u32,
+    /// The passphrase of an encrypted export is the first line of this file; it is asked for otherwise
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Whether to ask before enrolments are replaced.
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// `export`
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The users; all without any
+    #[arg(value_name = "USER")]
+    pub users: Vec<String>,
+    /// Print the secrets as they are, not encrypted
+    #[arg(long, conflicts_with = "passphrase_file")]
+    pub plain: bool,
+    /// The passphrase is the first line of this file; it is asked for twice otherwise
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// A user's second factor.

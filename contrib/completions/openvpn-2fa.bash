@@ -37,8 +37,14 @@ _openvpn__2fa() {
             openvpn__2fa,enroll)
                 cmd="openvpn__2fa__subcmd__enroll"
                 ;;
+            openvpn__2fa,export)
+                cmd="openvpn__2fa__subcmd__export"
+                ;;
             openvpn__2fa,help)
                 cmd="openvpn__2fa__subcmd__help"
+                ;;
+            openvpn__2fa,import)
+                cmd="openvpn__2fa__subcmd__import"
                 ;;
             openvpn__2fa,list)
                 cmd="openvpn__2fa__subcmd__list"
@@ -91,8 +97,14 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,enroll)
                 cmd="openvpn__2fa__subcmd__help__subcmd__enroll"
                 ;;
+            openvpn__2fa__subcmd__help,export)
+                cmd="openvpn__2fa__subcmd__help__subcmd__export"
+                ;;
             openvpn__2fa__subcmd__help,help)
                 cmd="openvpn__2fa__subcmd__help__subcmd__help"
+                ;;
+            openvpn__2fa__subcmd__help,import)
+                cmd="openvpn__2fa__subcmd__help__subcmd__import"
                 ;;
             openvpn__2fa__subcmd__help,list)
                 cmd="openvpn__2fa__subcmd__help__subcmd__list"
@@ -125,7 +137,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey check doctor help"
+            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,8 +370,34 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__export)
+            opts="-h --plain --passphrase-file --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help"
+            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -470,7 +508,35 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__import)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -575,6 +641,64 @@ _openvpn__2fa() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__import)
+            opts="-y -h --format --user --dry-run --force --issuer --table --user-column --secret-column --digits --period --passphrase-file --yes --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "google-authenticator oath openvpn-otp pickle sqlite uris migration" -- "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --issuer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user-column)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret-column)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digits)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

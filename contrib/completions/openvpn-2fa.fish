@@ -40,6 +40,8 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rename" -d 
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "set" -d 'Change which second factor a user has'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "import" -d 'Take over users and their secrets from other programs'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "export" -d 'Print users and secrets as otpauth:// URIs, encrypted with a passphrase'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "doctor" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -106,6 +108,34 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l remove
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand rekey" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l format -d 'What the files are: google-authenticator, oath, openvpn-otp, pickle, sqlite, uris or migration; guessed from the content otherwise' -r -f -a "google-authenticator\t'`~/.google_authenticator` of libpam-google-authenticator; one file a user'
+oath\t'`users.oath` of `pam_oath` (oath-toolkit)'
+openvpn-otp\t'`otp-secrets` of openvpn-otp and ppp-otp'
+pickle\t'A Python pickle of a dictionary: user to base32 secret'
+sqlite\t'An SQLite database with a column of users and one of secrets'
+uris\t'A list of otpauth:// URIs, one a line; also an encrypted `export`'
+migration\t'Google Authenticator\'s export, otpauth-migration:// URIs, one a line'"
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l user -d 'Whose secret it is, when the files hold only one; otherwise it is as the file says, and with google-authenticator the user in whose home directory the file is, or the file\'s name' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l issuer -d 'Of URIs, take only those of this service' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l table -d 'The table, in an SQLite database' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l user-column -d 'The column of users, in an SQLite database' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l secret-column -d 'The column of secrets, in an SQLite database' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l digits -d 'Digits of a code, where the file does not say' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l period -d 'Seconds for which a code counts, where the file does not say' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l passphrase-file -d 'The passphrase of an encrypted export is the first line of this file; it is asked for otherwise' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l dry-run -d 'Change nothing, and say what would be done'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l force -d 'Replace the enrolments of users who are enrolled already'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand import" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -l passphrase-file -d 'The passphrase is the first line of this file; it is asked for twice otherwise' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -l plain -d 'Print the secrets as they are, not encrypted'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
@@ -134,18 +164,20 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fi
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "backup-codes" -d 'Make new backup codes for a user, one a line; the old ones are void'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "show" -d 'Show what is stored about a user'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "enable" -d 'Let a user in again who was disabled'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "rename" -d 'Give a user another name; the codes stay the same'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "set" -d 'Change which second factor a user has'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "backup-codes" -d 'Make new backup codes for a user, one a line; the old ones are void'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "list" -d 'List the enrolled users, one line each, the name first'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "show" -d 'Show what is stored about a user'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "delete" -d 'Remove a user\'s enrolment, and any question that still waits for an answer'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "unlock" -d 'Let a user try again at once who is locked after too many wrong codes'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "disable" -d 'Keep a user out, from now on; the enrolment stays'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "enable" -d 'Let a user in again who was disabled'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "rename" -d 'Give a user another name; the codes stay the same'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "set" -d 'Change which second factor a user has'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "new-key" -d 'Make a key to encrypt secrets with, in a new file'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "rekey" -d 'Encrypt every secret in the database with the key of the settings'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "import" -d 'Take over users and their secrets from other programs'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "export" -d 'Print users and secrets as otpauth:// URIs, encrypted with a passphrase'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'

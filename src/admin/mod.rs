@@ -8,12 +8,15 @@ mod check;
 mod confirm;
 mod delete;
 mod enroll;
+mod export;
+mod import;
 mod list;
 mod new_key;
 mod qr;
 mod rekey;
 mod set;
 mod show;
+mod terminal;
 
 use crate::cli::{Check, CheckOne, Cli, Command, Global};
 use crate::clock::{self, UnixTime};
@@ -59,6 +62,8 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::Check(Check { what: Some(CheckOne::Duo(arguments)), .. }) => {
             check::duo::run(arguments, &settings, cli.global.json)
         }
+        Command::Import(arguments) => import::run(arguments, &settings, cli.global.json),
+        Command::Export(arguments) => export::run(arguments, &settings, cli.global.json),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

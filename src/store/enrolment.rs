@@ -2,6 +2,7 @@
 
 use super::Database;
 use super::backup_code::{self, BackupCodes};
+use super::key::Keyring;
 use super::records::{failures_of, from_sql, parse_factor, parse_state, to_sql, unreadable};
 use super::sqlite::immediate;
 use super::tokens::{self, NewToken};
@@ -10,6 +11,7 @@ use crate::clock::UnixTime;
 use crate::config::Factor;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
+use crate::secret::ExposeSecret;
 use rusqlite::{OptionalExtension, Row, params};
 
 /// What is stored about a user.
@@ -63,7 +65,70 @@ pub enum Replace {
     Yes,
 }
 
+/// A user who comes from elsewhere.
+pub struct NewUser<'a> {
+    /// The name.
+    pub name: &'a UserName,
+    /// The tokens, at least one.
+    pub tokens: Vec<UsedToken<'a>>,
+}
+
+/// A token that was in use elsewhere.
+pub struct UsedToken<'a> {
+    /// The token.
+    pub token: NewToken<'a>,
+    /// The last step that was accepted there.
+    pub last_step: Option<u64>,
+}
+
+/// What became of a [`NewUser`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// Enrolled now.
+    New,
+    /// Enrolled before, with other tokens, which are gone.
+    Replaced,
+    /// Enrolled before, and left alone.
+    LeftAlone,
+}
+
 impl Database {
+    /// Stores many users in one transaction, as [`Database::enrol`] does with each: a user with a record keeps state and
+    /// factor. A secret that a user has already keeps its last step: no code comes to life again.
+    ///
+    /// # Errors
+    /// When the database fails; then nobody is stored.
+    pub fn import(
+        &mut self,
+        users: &[NewUser<'_>],
+        replace: Replace,
+        now: UnixTime,
+    ) -> Result<Vec<Taken>, StoreError> {
+        let Self { connection, keyring, .. } = self;
+        let transaction = immediate(connection)?;
+        let mut taken = Vec::with_capacity(users.len());
+        for NewUser { name, tokens } in users {
+            let user = record_of(&transaction, name, now)?;
+            let enrolled = !tokens::stored_of(&transaction, UserId(user))?.is_empty();
+            if enrolled && replace == Replace::No {
+                taken.push(Taken::LeftAlone);
+                continue;
+            }
+            let before = last_steps(&transaction, keyring, UserId(user), tokens)?;
+            clear(&transaction, user, name)?;
+            for (UsedToken { token, last_step }, before) in tokens.iter().zip(before) {
+                let id = tokens::insert(&transaction, keyring, (UserId(user), name), token, now)?;
+                transaction.execute(
+                    "UPDATE totp_token SET last_step = ?2 WHERE id = ?1",
+                    params![id.0, before.max(*last_step).map(to_sql)],
+                )?;
+            }
+            taken.push(if enrolled { Taken::Replaced } else { Taken::New });
+        }
+        transaction.commit()?;
+        Ok(taken)
+    }
+
     /// Stores a user with one token. Returns whether it was done: not when the user has a token and is not to be replaced.
     /// A user with a record keeps state and factor.
     ///
@@ -87,9 +152,7 @@ impl Database {
         if enrolled && replace == Replace::No {
             return Ok(false);
         }
-        transaction.execute("DELETE FROM totp_token WHERE user_id = ?1", [user])?;
-        transaction.execute("DELETE FROM backup_code WHERE user_id = ?1", [user])?;
-        forget(&transaction, name)?;
+        clear(&transaction, user, name)?;
         tokens::insert(&transaction, keyring, (UserId(user), name), token, now)?;
         transaction.commit()?;
         Ok(true)
@@ -255,6 +318,40 @@ fn record_of(
         params![name.as_str(), to_sql(now)],
     )?;
     Ok(transaction.query_row("SELECT id FROM user WHERE name = ?1", [name.as_str()], |row| row.get(0))?)
+}
+
+/// Takes away what an enrolment put there.
+fn clear(transaction: &rusqlite::Transaction<'_>, user: i64, name: &UserName) -> Result<(), StoreError> {
+    transaction.execute("DELETE FROM totp_token WHERE user_id = ?1", [user])?;
+    transaction.execute("DELETE FROM backup_code WHERE user_id = ?1", [user])?;
+    forget(transaction, name)
+}
+
+/// The last steps that a user has used of these secrets. Where the secrets of before cannot be read any more, each may be
+/// the same.
+fn last_steps(
+    transaction: &rusqlite::Transaction<'_>,
+    keyring: &Keyring,
+    user: UserId,
+    tokens: &[UsedToken<'_>],
+) -> Result<Vec<Option<u64>>, StoreError> {
+    if let Ok(before) = tokens::tokens_of(transaction, keyring, user) {
+        let last = |new: &UsedToken<'_>| {
+            let same = |old: &&Token| {
+                old.period == new.token.period
+                    && old.secret.expose_secret() == new.token.secret.expose_secret()
+            };
+            before.iter().filter(same).filter_map(|old| old.last_step).max()
+        };
+        return Ok(tokens.iter().map(last).collect());
+    }
+    let mut latest =
+        transaction.prepare("SELECT max(last_step) FROM totp_token WHERE user_id = ?1 AND period = ?2")?;
+    let latest = tokens.iter().map(|new| {
+        let step: Option<i64> = latest.query_row(params![user.0, new.token.period], |row| row.get(0))?;
+        Ok(step.map(from_sql))
+    });
+    latest.collect()
 }
 
 fn remove(transaction: &rusqlite::Transaction<'_>, name: &UserName) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod backup_code;
 mod enrolment;
+mod foreign;
 mod key;
 mod records;
 mod rekey;
@@ -12,7 +13,8 @@ mod tokens;
 
 pub use accounts::Renaming;
 pub use backup_code::BackupCodes;
-pub use enrolment::{Enrolled, EnrolledToken, Replace};
+pub use enrolment::{Enrolled, EnrolledToken, NewUser, Replace, Taken, UsedToken};
+pub use foreign::{Columns, ForeignError, rows_of};
 pub use key::{KeyError, KeyId, NewKeyError, new_key};
 pub use rekey::{Protection, Rekeyed};
 pub use sqlite::{Database, DatabaseError, Location, OnDemand, is_ours};

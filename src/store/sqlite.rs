@@ -42,7 +42,7 @@ pub enum DatabaseError {
     Missing(PathBuf),
     /// It is not ours.
     #[error(
-        "{path} is not a database of openvpn-2fa ({found}), it is left as it is: move it away, or set [totp] token_db_path to another file"
+        "{path} is not a database of openvpn-2fa ({found}), it is left as it is: move it away, then openvpn-2fa import takes its users over; or set [totp] token_db_path to another file"
     )]
     Foreign {
         /// The file.
@@ -103,7 +103,7 @@ pub struct Database {
     pub(super) connection: Connection,
     /// The key, which is read when a secret is met that needs it, or a new one is stored.
     pub(super) keyring: Keyring,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Database {
@@ -183,7 +183,7 @@ impl Database {
     }
 
     /// Opens a file that has been looked at, and brings its schema up to date if it is ours.
-    fn connect(path: &Path) -> Result<Self, DatabaseError> {
+    pub(super) fn connect(path: &Path) -> Result<Self, DatabaseError> {
         let failed = |cause| DatabaseError::Sqlite { path: path.to_owned(), cause };
         // SQLite's own look at links goes through the whole path, and directories may be links.
         let directory = std::fs::canonicalize(directory_of(path))
@@ -201,40 +201,39 @@ impl Database {
             )
             .map_err(failed)?;
         let mut database = Self { connection, keyring: Keyring::new(None), path: path.to_owned() };
-        database.migrate()?;
+        migrate(&mut database.connection, path)?;
         Ok(database)
-    }
-
-    fn migrate(&mut self) -> Result<(), DatabaseError> {
-        let path = self.path.clone();
-        let sqlite = |cause| DatabaseError::Sqlite { path: path.clone(), cause };
-        let version = |connection: &Connection| -> Result<usize, DatabaseError> {
-            let found: i64 =
-                connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
-            let found = usize::try_from(found).unwrap_or(usize::MAX);
-            if found > MIGRATIONS.len() {
-                let known = MIGRATIONS.len();
-                return Err(DatabaseError::TooNew { path: path.clone(), found, known });
-            }
-            Ok(found)
-        };
-        if version(&self.connection)? == MIGRATIONS.len() {
-            return Ok(());
-        }
-        let transaction = immediate(&mut self.connection).map_err(sqlite)?;
-        // Again, under the lock: many hooks may have started at once.
-        for migration in &MIGRATIONS[version(&transaction)?..] {
-            transaction.execute_batch(migration).map_err(sqlite)?;
-        }
-        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        transaction.pragma_update(None, "user_version", known).map_err(sqlite)?;
-        transaction.commit().map_err(sqlite)
     }
 }
 
 /// Begins a transaction that holds the write lock from its start.
 pub(super) fn immediate(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Brings a schema up to date; `path` is for the error.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DatabaseError> {
+    let sqlite = |cause| DatabaseError::Sqlite { path: path.to_owned(), cause };
+    let version = |connection: &Connection| -> Result<usize, DatabaseError> {
+        let found: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+        let found = usize::try_from(found).unwrap_or(usize::MAX);
+        if found > MIGRATIONS.len() {
+            return Err(DatabaseError::TooNew { path: path.to_owned(), found, known: MIGRATIONS.len() });
+        }
+        Ok(found)
+    };
+    if version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = immediate(connection).map_err(sqlite)?;
+    // Again, under the lock: many hooks may have started at once.
+    for migration in &MIGRATIONS[version(&transaction)?..] {
+        transaction.execute_batch(migration).map_err(sqlite)?;
+    }
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    transaction.pragma_update(None, "user_version", known).map_err(sqlite)?;
+    transaction.commit().map_err(sqlite)
 }
 
 impl Store for Database {
@@ -302,7 +301,7 @@ fn header_of(path: &Path, file: &OwnedFd) -> Result<Header, DatabaseError> {
     if !header.starts_with(MAGIC) || header.len() < 100 {
         return foreign("not an SQLite database");
     }
-    if header[68..72] != APPLICATION_ID.to_be_bytes() {
+    if !header_is_ours(&header) {
         return foreign("an SQLite database of another program, perhaps of the script that was used before");
     }
     Ok(Header::Ours)
@@ -312,9 +311,12 @@ fn header_of(path: &Path, file: &OwnedFd) -> Result<Header, DatabaseError> {
 #[must_use]
 pub fn is_ours(file: &OwnedFd) -> bool {
     let mut header = [0; 72];
-    matches!(rustix::io::pread(file, &mut header, 0), Ok(72))
-        && header.starts_with(MAGIC)
-        && header[68..] == APPLICATION_ID.to_be_bytes()
+    matches!(rustix::io::pread(file, &mut header, 0), Ok(72)) && header_is_ours(&header)
+}
+
+/// Whether a file that begins so is a database of this program.
+pub(super) fn header_is_ours(header: &[u8]) -> bool {
+    header.starts_with(MAGIC) && header.get(68..72) == Some(&APPLICATION_ID.to_be_bytes())
 }
 
 /// Renames `unfinished` to `path` unless there is a file with something in it.

@@ -215,14 +215,14 @@ pub(super) fn tokens_of(
     stored_of(connection, user)?.iter().map(token).collect()
 }
 
-/// Stores a token, sealed where there is a key.
+/// Stores a token, sealed where there is a key. Returns its number.
 pub(super) fn insert(
     transaction: &Connection,
     keyring: &Keyring,
     (user, name): (UserId, &UserName),
     token: &NewToken<'_>,
     now: UnixTime,
-) -> Result<(), StoreError> {
+) -> Result<TokenId, StoreError> {
     // The schema sees that of a secret which is not sealed.
     if token.secret.expose_secret().len() < MIN_SECRET_BYTES {
         return Err(StoreError(format!("a secret of less than {MIN_SECRET_BYTES} bytes is not stored")));
@@ -236,7 +236,7 @@ pub(super) fn insert(
     };
     let Some(key) = keyring.key()? else {
         insert(token.secret.expose_secret())?;
-        return Ok(());
+        return Ok(TokenId(transaction.last_insert_rowid()));
     };
     // The number of the row is part of what is sealed.
     insert(&[0; MIN_SECRET_BYTES])?;
@@ -252,7 +252,7 @@ pub(super) fn insert(
         "UPDATE totp_token SET secret = ?2, sealed_with = ?3 WHERE id = ?1",
         params![id.0, sealed(key, &binding, token.secret)?, key.id().as_str()],
     )?;
-    Ok(())
+    Ok(id)
 }
 
 #[cfg(test)]

@@ -21,5 +21,6 @@ mod duo;
 mod encryption;
 mod factors;
 mod hook;
+mod import;
 mod settings;
 mod support;

@@ -1,0 +1,104 @@
+//! Passphrases, from the terminal or a file.
+
+use crate::files;
+use crate::secret::{ExposeSecret, SecretString};
+use anyhow::{Context, bail};
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The longest line that is read, in bytes.
+const MAX_LINE_BYTES: usize = 4096;
+
+/// A passphrase that is to be opened with, or made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It is asked for once.
+    Open,
+    /// It is asked for twice.
+    Make,
+}
+
+/// The passphrase: the first line of `file`, or what is typed at the terminal, unseen.
+pub(super) fn passphrase(file: Option<&Path>, purpose: Purpose) -> anyhow::Result<SecretString> {
+    let passphrase = if let Some(file) = file {
+        let bytes = files::read_private(file, 64 * 1024).context("--passphrase-file")?;
+        let line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        text(line).with_context(|| format!("--passphrase-file {}", file.display()))?
+    } else {
+        typed(purpose)?
+    };
+    if passphrase.expose_secret().is_empty() {
+        bail!("the passphrase is empty");
+    }
+    Ok(passphrase)
+}
+
+fn typed(purpose: Purpose) -> anyhow::Result<SecretString> {
+    let mut terminal =
+        Terminal::open().context("no terminal to ask for a passphrase: --passphrase-file FILE")?;
+    let first = terminal.hidden("Passphrase: ")?;
+    if purpose == Purpose::Make
+        && terminal.hidden("The same again: ")?.expose_secret() != first.expose_secret()
+    {
+        bail!("the two passphrases differ, nothing was done");
+    }
+    Ok(first)
+}
+
+fn text(bytes: &[u8]) -> anyhow::Result<SecretString> {
+    Ok(SecretString::from(std::str::from_utf8(bytes).context("not UTF-8")?))
+}
+
+/// The terminal of this process, whatever its standard input and output are.
+struct Terminal(File);
+
+impl Terminal {
+    fn open() -> anyhow::Result<Self> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open("/dev/tty", flags, Mode::empty())?.into()))
+    }
+
+    fn line(&mut self, prompt: &str) -> anyhow::Result<SecretString> {
+        self.0.write_all(prompt.as_bytes())?;
+        let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
+        let mut byte = Zeroizing::new([0]);
+        loop {
+            if self.0.read(byte.as_mut_slice())? == 0 {
+                bail!("the terminal was closed");
+            }
+            match byte[0] {
+                b'\n' | b'\r' => return text(&line),
+                _ if line.len() == MAX_LINE_BYTES => bail!("more than {MAX_LINE_BYTES} bytes were typed"),
+                byte => line.push(byte),
+            }
+        }
+    }
+
+    /// A line that is not shown while it is typed.
+    fn hidden(&mut self, prompt: &str) -> anyhow::Result<SecretString> {
+        let before = tcgetattr(&self.0)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        silent.local_modes.insert(LocalModes::ECHONL);
+        tcsetattr(&self.0, OptionalActions::Flush, &silent)?;
+        let _echo = Echo { terminal: self.0.try_clone()?, before };
+        self.line(prompt)
+    }
+}
+
+/// Shows again what is typed, whatever happens.
+struct Echo {
+    terminal: File,
+    before: Termios,
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+    }
+}
