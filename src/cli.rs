@@ -34,6 +34,8 @@ Examples:
   openvpn-2fa set alice --factor duo        Duo for this user, whatever the settings say
   openvpn-2fa import /home/*/.google_authenticator
                                             takes over users from another program
+  openvpn-2fa backup /root/openvpn-2fa.backup
+                                            copies the database, while logins go on
   openvpn-2fa check                         what is wrong, if something is
   openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
@@ -102,6 +104,16 @@ pub enum Command {
     /// The command import reads it back, and so does age -d. State, second factor and backup codes of a user are not in
     /// it; they are in a backup
     Export(Export),
+    /// Copy the database into a new file, while logins go on
+    ///
+    /// The copy is read again and checked. It holds secrets: keep it as safe as the database
+    Backup(Backup),
+    /// Put the content of a backup in place of what the database holds, while logins go on
+    ///
+    /// The backup is checked first, and what the database holds is kept in a file beside it, whose name says when.
+    /// Codes that were used are not accepted again: a token that is in both keeps its last code, another one has to
+    /// wait for its next. Locks stay, and questions that wait for an answer are forgotten
+    Restore(Restore),
     /// Look at all that a login depends on, and say what to change; or at one thing
     #[command(visible_alias = "doctor")]
     Check(Check),
@@ -302,6 +314,23 @@ pub struct Export {
     /// The passphrase is the first line of this file; it is asked for twice otherwise
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make, readable by its owner only; one that is there already is left as it is
+    pub file: PathBuf,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// Whether to ask first.
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 /// A user's second factor.

@@ -16,6 +16,9 @@ _openvpn__2fa() {
             ",$1")
                 cmd="openvpn__2fa"
                 ;;
+            openvpn__2fa,backup)
+                cmd="openvpn__2fa__subcmd__backup"
+                ;;
             openvpn__2fa,backup-codes)
                 cmd="openvpn__2fa__subcmd__backup__subcmd__codes"
                 ;;
@@ -58,6 +61,9 @@ _openvpn__2fa() {
             openvpn__2fa,rename)
                 cmd="openvpn__2fa__subcmd__rename"
                 ;;
+            openvpn__2fa,restore)
+                cmd="openvpn__2fa__subcmd__restore"
+                ;;
             openvpn__2fa,set)
                 cmd="openvpn__2fa__subcmd__set"
                 ;;
@@ -78,6 +84,9 @@ _openvpn__2fa() {
                 ;;
             openvpn__2fa__subcmd__check__subcmd__help,help)
                 cmd="openvpn__2fa__subcmd__check__subcmd__help__subcmd__help"
+                ;;
+            openvpn__2fa__subcmd__help,backup)
+                cmd="openvpn__2fa__subcmd__help__subcmd__backup"
                 ;;
             openvpn__2fa__subcmd__help,backup-codes)
                 cmd="openvpn__2fa__subcmd__help__subcmd__backup__subcmd__codes"
@@ -118,6 +127,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,rename)
                 cmd="openvpn__2fa__subcmd__help__subcmd__rename"
                 ;;
+            openvpn__2fa__subcmd__help,restore)
+                cmd="openvpn__2fa__subcmd__help__subcmd__restore"
+                ;;
             openvpn__2fa__subcmd__help,set)
                 cmd="openvpn__2fa__subcmd__help__subcmd__set"
                 ;;
@@ -137,8 +149,30 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check doctor help"
+            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__backup)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -397,8 +431,22 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export check help"
+            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__backup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -606,6 +654,20 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__restore)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -778,6 +840,28 @@ _openvpn__2fa() {
             ;;
         openvpn__subcmd__2fa__subcmd__rename)
             opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__restore)
+            opts="-y -h --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. Exit status: 0 done, 1 failed, 2 wrong usage (clap's).
 
 mod accounts;
+mod backup;
 mod backup_codes;
 mod check;
 mod confirm;
@@ -64,6 +65,8 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         }
         Command::Import(arguments) => import::run(arguments, &settings, cli.global.json),
         Command::Export(arguments) => export::run(arguments, &settings, cli.global.json),
+        Command::Backup(arguments) => backup::back_up(arguments, &settings, cli.global.json),
+        Command::Restore(arguments) => backup::restore(arguments, &settings, cli.global.json),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

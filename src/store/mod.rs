@@ -1,6 +1,7 @@
 //! The database: SQLite, embedded. The only SQL in the program is here and in `migrations/`.
 
 mod accounts;
+mod backup;
 mod backup_code;
 mod enrolment;
 mod foreign;
@@ -12,6 +13,7 @@ mod sqlite;
 mod tokens;
 
 pub use accounts::Renaming;
+pub use backup::{BackupError, Counts, Restart, Verified, verify};
 pub use backup_code::BackupCodes;
 pub use enrolment::{Enrolled, EnrolledToken, NewUser, Replace, Taken, UsedToken};
 pub use foreign::{Columns, ForeignError, rows_of};

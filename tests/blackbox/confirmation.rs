@@ -112,3 +112,29 @@ fn backup_codes_that_are_left_are_not_replaced_unasked() {
     let (status, seen) = on_terminal(&site, "backup-codes alice --yes", "").unwrap();
     assert_eq!((status, site.shown("alice")["backup_codes_left"].as_u64()), (0, Some(10)), "{seen}");
 }
+
+#[test]
+fn a_forced_import_and_a_restore_ask_when_they_replace_something() {
+    let site = Site::new();
+    let list = site.path("list");
+    std::fs::write(&list, "otpauth://totp/alice?secret=JBSWY3DPEHPK3PXP\n").unwrap();
+    let import = format!("import --force {}", list.display());
+    let Some((status, seen)) = on_terminal(&site, &import, "") else { return };
+    assert!(status == 0 && !seen.contains("[y/N]"), "nothing to replace: {seen}");
+    let (status, seen) = on_terminal(&site, &import, "n\n").unwrap();
+    assert!(status == 1 && seen.contains("Replace 1 enrolments? [y/N]"), "{seen}");
+    let (status, seen) = on_terminal(&site, &format!("{import} --yes"), "").unwrap();
+    assert!(status == 0 && !seen.contains("[y/N]"), "{seen}");
+
+    let copy = site.path("copy");
+    assert_eq!(site.admin(&["backup", copy.to_str().unwrap()]).status, 0);
+    site.enroll("bob");
+    let restore = format!("restore {}", copy.display());
+    let (status, seen) = on_terminal(&site, &restore, "n\n").unwrap();
+    assert!(
+        status == 1 && seen.contains("by 1 user with 1 token? [y/N]") && is_enrolled(&site, "bob"),
+        "{seen}"
+    );
+    let (status, seen) = on_terminal(&site, &restore, "y\n").unwrap();
+    assert!(status == 0 && !is_enrolled(&site, "bob"), "{seen}");
+}

@@ -224,3 +224,43 @@ fn rekeying_that_is_killed_has_done_everything_or_nothing() {
         assert_eq!(site.admin(&["rekey"]).status, 0);
     }
 }
+
+#[test]
+fn imported_secrets_are_encrypted_too_and_a_backup_with_another_key_says_so() {
+    let site = site_with_key();
+    let token = Token { base32: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".to_owned() };
+    let uri = format!("otpauth://totp/alice?secret={}\n", token.base32);
+    std::fs::write(site.path("list"), &uri).unwrap();
+    assert_eq!(site.admin(&["import", site.path("list").to_str().unwrap()]).status, 0);
+    std::fs::remove_file(site.path("list")).unwrap();
+    let backup = site.path("copy");
+    assert_eq!(site.admin(&["backup", backup.to_str().unwrap()]).status, 0);
+    assert!(!is_in_plain_sight(&site, &token));
+    assert!(site.admin(&["export", "--plain"]).stdout.contains(&token.base32));
+    let code = token.code();
+    let is_used = || site.login(&site.session(), "alice", &code).status() == 1;
+    assert!(logs_in(&site, "alice", &code));
+
+    new_key(&site, "other.key");
+    name_key(&site, "other.key");
+    let printed = site.admin(&["restore", backup.to_str().unwrap()]);
+    assert_eq!(printed.status, 0, "{}", printed.stderr);
+    assert!(
+        printed.stderr.contains("but: alice's secret is encrypted with another key"),
+        "{}",
+        printed.stderr
+    );
+    let old = site.path("store.key");
+    let rekey = site.admin(&["rekey", "--old-key-file", old.to_str().unwrap()]);
+    assert_eq!(rekey.status, 0, "{}", rekey.stderr);
+    assert!(is_used(), "the code was used before");
+
+    // The key is lost: users can be brought in anew, and their used codes stay used.
+    forget_key(&site);
+    std::fs::write(site.path("list"), &uri).unwrap();
+    let printed = site.admin(&["import", "--force", site.path("list").to_str().unwrap()]);
+    assert_eq!(printed.status, 0, "{}", printed.stderr);
+    assert!(is_used(), "whatever the secret was");
+    let [.., next] = token.codes::<6>();
+    assert!(logs_in(&site, "alice", &next));
+}

@@ -13,6 +13,7 @@
 
 mod accounts;
 mod admin;
+mod backup;
 mod backup_codes;
 mod check;
 mod confirmation;
