@@ -38,6 +38,8 @@ pub mod clock;
 pub mod config;
 pub mod factor;
 pub mod files;
+#[cfg(test)]
+mod fuzzing;
 pub mod hook;
 pub mod import;
 pub mod log;

@@ -121,6 +121,8 @@ fn push_value(line: &mut String, value: &str) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -289,4 +289,6 @@ fn check_combinations(settings: &Settings) -> Result<(), ConfigError> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -209,4 +209,6 @@ fn percent_encode(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

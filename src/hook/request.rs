@@ -96,3 +96,6 @@ fn submission(environment: &Environment, password: &[u8]) -> Result<Submission, 
         },
     })
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -9,6 +9,8 @@ mod client;
 mod control;
 mod credentials;
 mod environment;
+#[cfg(test)]
+mod fuzz;
 
 pub use client::{ClientSoftware, OpenMethod};
 pub use control::{AnswerSlot, ControlError, ControlFiles, SlotState};

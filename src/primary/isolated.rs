@@ -243,6 +243,8 @@ fn broken(error: &io::Error) -> PrimaryDenial {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

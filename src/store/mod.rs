@@ -6,6 +6,8 @@ mod backup_code;
 mod enrolment;
 mod foreign;
 mod key;
+#[cfg(test)]
+mod fuzz;
 mod records;
 mod rekey;
 mod seal;

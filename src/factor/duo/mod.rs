@@ -5,6 +5,8 @@
 
 mod answer;
 mod client;
+#[cfg(test)]
+mod fuzz;
 mod json;
 pub mod menu;
 mod on_demand;
