@@ -5,6 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
 use std::os::fd::AsFd;
 use std::process::Child;
+use std::time::Duration;
 
 /// No core dumps, and no debugger of the same user. To be called before the first secret is read.
 pub fn protect_memory() {
@@ -25,6 +26,13 @@ pub fn die_with_parent() {
     if rustix::process::getppid().is_none_or(Pid::is_init) {
         std::process::exit(1);
     }
+}
+
+/// Ends this process when `time` has passed, whatever it waits for then: the last resort, for what has no deadline of its
+/// own. A second call replaces the first; children do not inherit it (`alarm`(2)).
+pub fn end_after(time: Duration) {
+    let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1);
+    nix::unistd::alarm::set(seconds);
 }
 
 /// Kills `child` and everything that it started and that still runs, and waits for all of them to be gone.

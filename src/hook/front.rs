@@ -35,6 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn run(script: ScriptType, options: &HookOptions, environment: &Environment) -> Exit {
     process::protect_memory();
+    worker::end_after(worker::HAND_WINDOW);
     match script {
         ScriptType::UserPassVerify => verify(options, environment),
         ScriptType::ClientCrResponse => {

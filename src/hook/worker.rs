@@ -29,6 +29,15 @@ pub(super) const HAND_WINDOW: Duration = Duration::from_secs(60);
 /// hears of none within its own `hand-window` comes again by itself: it would never learn why, and send push after push.
 const LIFETIME: Duration = Duration::from_secs(50);
 
+/// How much longer than it may wait a process of a hook lives at all. What is left of its work when the wait is over
+/// takes less, as long as nothing hangs.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The life of a process of a hook that may wait for `patience`.
+pub(super) fn end_after(patience: Duration) {
+    process::end_after(patience + GRACE);
+}
+
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -103,6 +112,7 @@ fn lifetime(settings: &Settings, question_open: bool) -> Duration {
 pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
     process::set_name();
     process::protect_memory();
+    end_after(HAND_WINDOW);
     // The locks that came along stay here.
     process::keep_descriptors_to_ourselves();
     process::detach();
@@ -129,10 +139,12 @@ pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
             }
             let asks = login.as_ref().is_ok_and(|login| login.question_ahead(&settings).is_some());
             let patience = lifetime(&settings, asks);
+            end_after(patience);
             Job { settings: &settings, environment, report: &report, patience, tell: say }.verify(&login);
         }
         Errand::Answer => {
             let patience = lifetime(&settings, true);
+            end_after(patience);
             Job { settings: &settings, environment, report: &report, patience, tell: |_| Heard::No }
                 .answer(&work);
         }
