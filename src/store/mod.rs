@@ -5,9 +5,9 @@ mod backup;
 mod backup_code;
 mod enrolment;
 mod foreign;
-mod key;
 #[cfg(test)]
 mod fuzz;
+mod key;
 mod records;
 mod rekey;
 mod seal;

@@ -22,6 +22,7 @@ mod duo;
 mod encryption;
 mod factors;
 mod hook;
+mod hostile;
 mod import;
 mod settings;
 mod support;

@@ -171,7 +171,7 @@ fn beside(limits: &Limits, report: &mut Report) {
                         1 => symlink(&victim, &path).unwrap(),
                         2 => std::fs::hard_link(&victim, &path).unwrap(),
                         3 => std::fs::write(&path, [0xff; 8]).unwrap(),
-                        4 => std::fs::write(&path, [0x5a; 40_000]).unwrap(),
+                        4 => std::fs::write(&path, vec![0x5a; 40_000]).unwrap(),
                         5 => std::fs::write(&path, "").unwrap(),
                         6 => fifo(&path),
                         _ => symlink("/nowhere/at/all", &path).unwrap(),

@@ -146,10 +146,10 @@ pub(crate) fn one(
 }
 
 /// Every fault that a login can meet, by the calls that it was seen to make.
-fn faults(group: Group, seen: &Outcome, seed: &mut Seed) -> Vec<Fault> {
+fn faults(group: Group, recorded: &Outcome, seed: &mut Seed) -> Vec<Fault> {
     let mut faults = Vec::new();
     for generation in 0..GENERATIONS.len() {
-        let calls = seen.calls.get(generation).map(Vec::as_slice).unwrap_or_default();
+        let calls = recorded.calls.get(generation).map(Vec::as_slice).unwrap_or_default();
         for (index, name) in calls.iter().enumerate() {
             let at = |deed| Fault::AtCall { generation, call: index + 1, deed };
             match group {
@@ -169,7 +169,7 @@ fn faults(group: Group, seen: &Outcome, seed: &mut Seed) -> Vec<Fault> {
         for _ in 0..faults.len() / 10 {
             let victims = *seed.one_of(&[Victims::One, Victims::Worker, Victims::All]);
             // Under the tracer it took longer.
-            let microseconds = seed.below(usize::try_from(seen.took.as_micros()).unwrap()) as u64;
+            let microseconds = seed.below(usize::try_from(recorded.took.as_micros()).unwrap()) as u64;
             faults.push(Fault::AtTime { microseconds, victims });
         }
     }

@@ -156,13 +156,16 @@ pub(crate) fn round(place: &Place, login: Login, mishap: &Mishap<'_>, failures: 
         findings.push(format!("a verdict that is none: {verdict:?}"));
     }
     let pending = std::fs::read_to_string(&session.pending).unwrap_or_default();
-    if !pending.is_empty() && !(pending.lines().count() == 3 && pending.ends_with('\n')) {
+    let whole = pending.lines().count() == 3 && pending.ends_with('\n');
+    if !pending.is_empty() && !whole {
         findings.push(format!("a question that is cut off: {pending:?}"));
     }
     let strange = place.strange_files(&session);
     if !strange.is_empty() {
         findings.push(format!("strange files: {strange:?}"));
-        strange.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        for path in strange {
+            let _ = std::fs::remove_file(path);
+        }
     }
     findings.extend(place.complaints(&before));
     if let Ok(after) = place.records() {

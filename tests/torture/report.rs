@@ -9,10 +9,10 @@ pub(crate) struct Report {
     /// Whether less is looked at than there is, by request.
     pub(crate) quick: bool,
     pub(crate) rounds: usize,
-    findings: usize,
-    passed: usize,
-    failed: usize,
-    skipped: usize,
+    pub(crate) findings: usize,
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
 }
 
 impl Report {

@@ -268,6 +268,7 @@ struct Tracer {
 impl Tracer {
     fn start(program: &[OsString], fault: Fault) -> Self {
         // It stops until we trace it, and then becomes the program.
+        #[expect(clippy::zombie_processes, reason = "`run` waits for everybody")]
         let child = Command::new("/bin/sh")
             .args(["-c", "kill -STOP $$; exec \"$0\" \"$@\""])
             .args(program)
