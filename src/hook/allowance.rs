@@ -131,12 +131,32 @@ mod tests {
         allowance(&database, BUDGET).pay(BUDGET * 10);
         assert!(allowance(&database, BUDGET).left() < BUDGET / 2);
         assert_eq!(allowance(&database, Duration::ZERO).left(), Duration::ZERO);
+        allowance(&database, Duration::from_secs(2)).pay(Duration::from_secs(100));
         assert_eq!(allowance(&database, Duration::from_secs(2)).left(), Duration::from_secs(2));
         let account = directory.path().join("t.sqlite3-stall");
         std::fs::write(&account, "precious!").unwrap();
         allowance(&database, BUDGET).pay(BUDGET * 10);
         assert_eq!(allowance(&database, BUDGET).left(), BUDGET);
         assert_eq!(std::fs::read(&account).unwrap(), b"precious!");
+    }
+
+    #[test]
+    fn an_account_that_is_no_file_of_ours_is_neither_followed_nor_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("t.sqlite3");
+        store::Database::open_or_create(&database).unwrap();
+        let (account, victim) = (directory.path().join("t.sqlite3-stall"), directory.path().join("victim"));
+        std::fs::write(&victim, "8 bytes!").unwrap();
+        std::os::unix::fs::symlink(&victim, &account).unwrap();
+        allowance(&database, BUDGET).pay(BUDGET * 10);
+        std::fs::remove_file(&account).unwrap();
+        std::fs::hard_link(&victim, &account).unwrap();
+        allowance(&database, BUDGET).pay(BUDGET * 10);
+        std::fs::remove_file(&account).unwrap();
+        assert_eq!(std::fs::read(&victim).unwrap(), b"8 bytes!");
+        rustix::fs::mknodat(rustix::fs::CWD, &account, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        allowance(&database, BUDGET).pay(BUDGET * 10);
+        assert_eq!(allowance(&database, BUDGET).left(), BUDGET);
     }
 
     #[test]

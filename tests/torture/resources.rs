@@ -20,7 +20,7 @@ pub(crate) fn run(seed: &Seed, limits: &Limits, unix_user: Option<&str>, report:
     let memory: Vec<String> =
         (1..=40).map(|_| (2 << 20) + seed.below(60 << 20)).map(|bytes| format!("--as={bytes}")).collect();
     limited("memory", &memory, limits, report);
-    let sizes = [0, 1, 100, 4_096, 8_192, 32_768, 65_536, 200_000];
+    let sizes = [0, 1, 20, 100, 4_096, 8_192, 32_768, 65_536, 200_000];
     limited("size of files", &sizes.map(|bytes| format!("--fsize={bytes}")), limits, report);
     let times = [0, 1].map(|seconds| format!("--cpu={seconds}"));
     limited("processor", &times, limits, report);

@@ -10,6 +10,8 @@ fn right_password_and_code_are_accepted_and_the_step_is_burnt() {
     let code = door.code(0);
     let outcome = door.login(&attempt(QuestionForm::Reconnect), &both(PASSWORD, &code));
     assert_eq!(shown(&outcome), "accept both-factors");
+    let Outcome::Accept(acceptance) = &outcome else { panic!("it was") };
+    assert_eq!((acceptance.factor(), acceptance.offset()), ("totp", Some(0)));
     assert_eq!(door.store.tables.last_step, Some(1_000_000_020 / 30));
     assert_eq!(door.store.tables.logins, 1);
 }
@@ -125,6 +127,12 @@ fn a_question_is_answered_once_by_the_same_user_and_certificate_and_in_time() {
     let again = door.login(&here, &answer(&state, &code));
     assert_eq!(shown(&again), "Authentication failed: unknown-challenge");
     assert_eq!(door.failures(), Failures::default(), "an answer to a used question is no failure");
+
+    let state = door.ask_by_reconnecting();
+    door.clock.0.set(door.clock.0.get() + 300);
+    let code = door.code(0);
+    let at_the_last_moment = door.login(&here, &answer(&state, &code));
+    assert_eq!(shown(&at_the_last_moment), "accept both-factors");
 
     let state = door.ask_by_reconnecting();
     door.clock.0.set(door.clock.0.get() + 301);

@@ -7,11 +7,24 @@ use std::collections::HashSet;
 
 #[derive(Debug, Clone)]
 enum Move {
-    Login { right_password: bool, code: Option<i64> },
-    AnswerByReconnecting { which: usize, code: Option<i64> },
-    AnswerInSession { code: Option<i64> },
-    Token { genuine: bool },
-    Wait { seconds: u64 },
+    Login {
+        right_password: bool,
+        code: Option<i64>,
+    },
+    AnswerByReconnecting {
+        which: usize,
+        code: Option<i64>,
+    },
+    AnswerInSession {
+        code: Option<i64>,
+    },
+    Token {
+        genuine: bool,
+    },
+    /// The clock goes on, or is set back.
+    Wait {
+        seconds: i64,
+    },
 }
 
 /// A code by its distance from now in steps; `None` is a wrong one.
@@ -25,7 +38,7 @@ fn any_move() -> impl Strategy<Value = Move> {
         (0..4_usize, code()).prop_map(|(which, code)| Move::AnswerByReconnecting { which, code }),
         code().prop_map(|code| Move::AnswerInSession { code }),
         any::<bool>().prop_map(|genuine| Move::Token { genuine }),
-        (1..400_u64).prop_map(|seconds| Move::Wait { seconds }),
+        prop_oneof![3 => 1..400_i64, 1 => -4_000..4_000_i64].prop_map(|seconds| Move::Wait { seconds }),
     ]
 }
 
@@ -48,7 +61,7 @@ proptest! {
             };
             let (outcome, may_enter, steps_off) = match step {
                 Move::Wait { seconds } => {
-                    door.clock.0.set(door.clock.0.get() + seconds);
+                    door.clock.0.set(door.clock.0.get().saturating_add_signed(seconds));
                     continue;
                 }
                 Move::Login { right_password, code: None } => {

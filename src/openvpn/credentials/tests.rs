@@ -75,6 +75,33 @@ fn password_fields_are_recognised_by_their_beginning() {
 }
 
 #[test]
+fn what_is_as_long_as_allowed_is_taken_and_one_byte_more_is_not() {
+    let password =
+        |length| Credentials::parse(&[b"alice\n".as_slice(), &vec![b'x'; length]].concat()).is_ok();
+    assert!(password(4_096) && !password(4_097));
+    let field = |text: String| PasswordField::parse(text.as_bytes()).is_ok();
+    let answer = |length| BASE64.encode(&vec![b'1'; length]);
+    for (form, longest) in [
+        ((|n| format!("CRV1::{}::1", "A".repeat(n))) as fn(usize) -> String, 64),
+        (|n| format!("CRV1::A::{}", "1".repeat(n)), 512),
+        (|n| format!("SCRV1:cHc=:{}", BASE64.encode(&vec![b'1'; n])), 512),
+    ] {
+        assert!(field(form(longest)) && !field(form(longest + 1)), "{longest}");
+    }
+    let response = |length| parse_response(answer(length).as_bytes()).is_ok();
+    assert!(response(512) && !response(513));
+    // A file with the longest of everything fits.
+    const { assert!(MAX_FILE_BYTES >= 2 * 4_096 + 2) };
+}
+
+#[test]
+fn credentials_are_handed_over_as_they_are_read() {
+    let written = Credentials::serialise(b"alice", b"secret");
+    assert_eq!(written.as_slice(), b"alice\nsecret\n");
+    assert_eq!(written.capacity(), written.len(), "a buffer that grew has left a copy behind");
+}
+
+#[test]
 fn answers_are_base64_or_an_error() {
     for (bytes, expected) in [
         (&b"MTIzNDU2\n"[..], Some("123456")),

@@ -104,6 +104,19 @@ fn a_question_that_cannot_be_written_is_a_rejection() {
 }
 
 #[test]
+fn a_question_that_is_cut_off_is_a_rejection() {
+    crate::support::need("prlimit");
+    let site = Site::with(&[("authStallBudgetMs", "0")]);
+    site.enroll("alice");
+    let session = site.session();
+    // A file may have 20 bytes: writing more writes less, which is no error of the system's. The log is a file, too.
+    let little_room = ["/bin/sh", "-c", "exec prlimit --fsize=20 -- \"$0\" \"$@\" >/dev/null 2>&1"];
+    let call = site.login(&session, "alice", "").set("PATH", "/usr/bin:/bin").by(&little_room);
+    assert_eq!(call.status(), 1);
+    assert_eq!(session.pending().len(), 20, "it was cut off");
+}
+
+#[test]
 fn without_control_files_the_status_says_everything() {
     let (site, token) = alice();
     let session = site.session();
