@@ -48,7 +48,7 @@ impl PrimaryCheck for Nobody {
         Err(PrimaryDenial::at_once("nobody".to_owned()))
     }
 
-    fn account(&self, _: &UserName, _: Option<IpAddr>) -> Result<(), PrimaryDenial> {
+    fn account(&self, _: &UserName, _: Option<IpAddr>) -> Result<PrimaryPass, PrimaryDenial> {
         Err(PrimaryDenial::at_once("nobody".to_owned()))
     }
 }
