@@ -13,6 +13,10 @@ use crate::name::UserName;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 
+/// The longest that a telephone can wait for its owner, in seconds: the most that `[duo] timeout` can be. A record that
+/// says more was left behind under a clock that has been set back since.
+const LONGEST_PUSH: u64 = 600;
+
 /// A transaction that holds the write lock, and the key to the secrets.
 pub(super) struct SqliteRecords<'database>(pub(super) Transaction<'database>, pub(super) &'database Keyring);
 
@@ -108,8 +112,8 @@ impl Records for SqliteRecords<'_> {
         let open = self
             .0
             .query_row(
-                "SELECT 1 FROM push WHERE identity = ?1 AND open_until > ?2",
-                params![identity.as_str(), to_sql(now)],
+                "SELECT 1 FROM push WHERE identity = ?1 AND open_until > ?2 AND open_until <= ?3",
+                params![identity.as_str(), to_sql(now), to_sql(now.saturating_add(LONGEST_PUSH))],
                 |_| Ok(()),
             )
             .optional()?;

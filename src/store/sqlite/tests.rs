@@ -733,6 +733,9 @@ fn a_telephone_waits_for_one_login_until_it_ends_or_its_time_is_over() {
     committed(&mut database, |records| records.open_push(&name("alice"), NOW + 60)).unwrap();
     assert!(database.delete(&name("alice")).unwrap());
     assert!(!open(&mut database, NOW), "it goes with the user");
+    // Left behind by a login that died under another clock: it would wait for a year.
+    committed(&mut database, |records| records.open_push(&name("alice"), NOW + 31_536_000)).unwrap();
+    assert!(!open(&mut database, NOW) && open(&mut database, NOW + 31_536_000 - 600));
 }
 
 #[test]
