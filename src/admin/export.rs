@@ -15,9 +15,13 @@ use std::io::{self, Write};
 use zeroize::Zeroizing;
 
 pub(super) fn run(arguments: &Export, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let names: Vec<UserName> =
-        arguments.users.iter().map(|name| super::user_name(name)).collect::<Result<_, _>>()?;
-    let uris = uris(&mut super::database(settings)?, &names, settings.totp.issuer_name.as_str())?;
+    let mut database = super::database(settings)?;
+    let names = arguments.users.iter().map(|name| {
+        let name = super::user_name(name)?;
+        super::stored_name(name, settings, &mut database)
+    });
+    let names: Vec<UserName> = names.collect::<anyhow::Result<_>>()?;
+    let uris = uris(&mut database, &names, settings.totp.issuer_name.as_str())?;
     if uris.is_empty() {
         bail!("nobody has a token, there is nothing to export");
     }

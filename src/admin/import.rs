@@ -24,9 +24,10 @@ use zeroize::Zeroizing;
 const GOOGLE_FILE: &str = ".google_authenticator";
 
 pub(super) fn run(arguments: &Import, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let named = arguments.user.as_deref().map(super::user_name).transpose()?;
+    let named = arguments.user.as_deref().map(|name| super::new_user_name(name, settings)).transpose()?;
     let now = SystemClock.now();
-    let mut input = Input { arguments, now, passphrase: None, owner: named.as_ref(), all: All::default() };
+    let mut input =
+        Input { arguments, settings, now, passphrase: None, owner: named.as_ref(), all: All::default() };
     for file in &arguments.files {
         input.read(file);
     }
@@ -34,11 +35,8 @@ pub(super) fn run(arguments: &Import, settings: &Settings, json: bool) -> anyhow
     for reason in import::missing_parts(&all.parts) {
         all.unread.push(Complaint { file: None, place: Place::File, reason });
     }
-    if let Some(named) = named {
-        if all.found.len() > 1 {
-            bail!("--user names one user, and there are {} secrets: nothing was done", all.found.len());
-        }
-        all.found.iter_mut().for_each(|(_, found)| found.user = Some(named.clone()));
+    if named.is_some() && all.found.len() > 1 {
+        bail!("--user names one user, and there are {} secrets: nothing was done", all.found.len());
     }
     let users = by_user(std::mem::take(&mut all.found));
     let replace = if arguments.force { Replace::Yes } else { Replace::No };
@@ -78,6 +76,7 @@ struct All {
 
 struct Input<'a> {
     arguments: &'a Import,
+    settings: &'a Settings,
     now: UnixTime,
     /// Asked for once, however many files need one.
     passphrase: Option<SecretString>,
@@ -89,41 +88,43 @@ impl Input<'_> {
     fn read(&mut self, file: &Path) {
         let contents = match self.contents(file) {
             Ok(contents) => contents,
-            Err(error) => {
-                let reason = format!("{error:#}");
-                self.all.unread.push(Complaint { file: Some(file.to_owned()), place: Place::File, reason });
-                return;
-            }
+            Err(error) => return self.unread(file, Place::File, format!("{error:#}")),
         };
         self.all.parts.extend(contents.parts);
         for unread in contents.unread {
-            let (place, reason) = (unread.place, unread.reason);
-            self.all.unread.push(Complaint { file: Some(file.to_owned()), place, reason });
+            self.unread(file, unread.place, unread.reason);
         }
         for mut found in contents.found {
             if self.arguments.issuer.as_ref().is_some_and(|issuer| *issuer != found.issuer) {
                 self.all.passed_over += 1;
                 continue;
             }
-            if found.user.is_none() && self.owner.is_none() {
-                match owner_of(file) {
-                    Ok((user, how)) => {
-                        self.all.owners.push(format!("{}: {user}, by {how}", file.display()));
-                        found.user = Some(user);
-                    }
-                    Err(error) => {
-                        let reason = format!("{error:#}");
-                        self.all.unread.push(Complaint {
-                            file: Some(file.to_owned()),
-                            place: Place::File,
-                            reason,
-                        });
-                        continue;
-                    }
+            match self.user_of(file, found.user.take()) {
+                Ok(user) => {
+                    found.user = Some(user);
+                    self.all.found.push((file.to_owned(), found));
                 }
+                Err(error) => self.unread(file, found.place, format!("{error:#}")),
             }
-            self.all.found.push((file.to_owned(), found));
         }
+    }
+
+    fn unread(&mut self, file: &Path, place: Place, reason: String) {
+        self.all.unread.push(Complaint { file: Some(file.to_owned()), place, reason });
+    }
+
+    /// Who has the secret, in the form in which they log in.
+    fn user_of(&mut self, file: &Path, user: Option<UserName>) -> anyhow::Result<UserName> {
+        if let Some(owner) = self.owner {
+            return Ok(owner.clone());
+        }
+        if let Some(user) = user {
+            return super::new_user_name(user.as_str(), self.settings);
+        }
+        let (user, how) = owner_of(file)?;
+        let user = super::new_user_name(user.as_str(), self.settings)?;
+        self.all.owners.push(format!("{}: {user}, by {how}", file.display()));
+        Ok(user)
     }
 
     fn contents(&mut self, file: &Path) -> anyhow::Result<Contents> {

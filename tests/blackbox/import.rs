@@ -418,3 +418,21 @@ fn a_plain_export_warns_and_names_only_whom_it_is_asked_for() {
     let printed = site.admin(&["export", "--passphrase-file", readable.to_str().unwrap()]);
     assert!(printed.status == 1 && printed.stderr.contains("chmod go-rwx"), "{}", printed.stderr);
 }
+
+#[test]
+fn names_are_imported_in_the_form_in_which_they_log_in() {
+    let site = Site::with(&[("authUsernameCase", "lower")]);
+    let uri = |user: &str, secret: &str| format!("otpauth://totp/{user}?secret={secret}\n");
+    let list = uri("Alice", ALICE) + &uri("-x", JOERG) + &uri("..%2Fy", JOERG) + &uri("ALICE", JOERG);
+    std::fs::write(site.path("list"), list).unwrap();
+    let list = site.path("list");
+    let printed = import(&site, &[list.to_str().unwrap()]);
+    assert_eq!((printed.status, names(&printed)), (1, vec!["alice"]), "{}", printed.stderr);
+    for line in [2, 3] {
+        assert!(printed.stderr.contains(&format!("list:{line}: nobody can log in as")), "{}", printed.stderr);
+    }
+    // Both spellings are one user, with two tokens.
+    assert!(lets_in(&site, "ALICE", SHA1, ALICE) && lets_in(&site, "alice", SHA1, JOERG));
+    let exported = site.admin(&["export", "--plain", "Alice"]);
+    assert_eq!((exported.status, exported.stdout.lines().count()), (0, 2), "{}", exported.stderr);
+}
