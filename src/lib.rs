@@ -15,7 +15,6 @@
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL; secrets sealed with a key from outside |
-//! | [`store`] | SQLite, with the only SQL |
 //! | [`import`] | files of other programs, read from bytes, one format each |
 //! | [`admin`] | the administrator's commands, one file each |
 //! | [`age`], [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
