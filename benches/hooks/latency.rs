@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::arguments::Arguments;
+use super::distance;
 use super::figures::{Series, Table};
 use super::harness::client::Client;
 use super::harness::management::Event;
@@ -11,47 +12,86 @@ use super::place::{Form, Hook, Password, Place};
 
 /// How long a user types, where that counts.
 const TYPING: Duration = Duration::from_secs(3);
+/// How much later a datagram arrives that comes from afar: a round trip of 40 ms, as within a country.
+const DISTANCE: Duration = Duration::from_millis(20);
 /// What a login may take, in times of one with a hook that accepts at once.
 const LIMIT: f64 = 1.1;
 
 const HOOKS: [Hook; 5] = [Hook::Accept, Hook::Check, Hook::Default, Hook::NoWait, Hook::Python];
 
+/// A way to log in.
+#[derive(Clone, Copy)]
+struct Kind {
+    form: Form,
+    typing: Duration,
+    from_afar: bool,
+}
+
+const KINDS: [Kind; 6] = [
+    Kind { form: Form::Static, typing: Duration::ZERO, from_afar: false },
+    Kind { form: Form::Static, typing: Duration::ZERO, from_afar: true },
+    Kind { form: Form::Reconnect, typing: Duration::ZERO, from_afar: false },
+    Kind { form: Form::Reconnect, typing: Duration::ZERO, from_afar: true },
+    Kind { form: Form::InSession, typing: Duration::ZERO, from_afar: false },
+    Kind { form: Form::InSession, typing: TYPING, from_afar: false },
+];
+
+impl Kind {
+    /// Whether the hook is compared there. Without a password beside the code, the second hook is the first.
+    fn is_for(self, hook: Hook) -> bool {
+        hook != Hook::Check || self.form == Form::Static
+    }
+
+    /// Whether the target is for it.
+    fn is_limited(self, hook: Hook) -> bool {
+        hook == Hook::Default && self.form != Form::InSession
+    }
+
+    fn name(self) -> String {
+        let typed = if self.typing.is_zero() { "" } else { " after 3 s of typing" };
+        let from = if self.from_afar { ", 40 ms away" } else { "" };
+        format!("{}{typed}{from}", self.form.name())
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> bool {
     let hooks = HOOKS.into_iter().filter(|hook| hook.is_there());
     let places: Vec<Place> = hooks.map(|hook| Place::open(hook, "openvpn")).collect();
-    let kinds = Form::ALL.map(|form| (form, Duration::ZERO)).into_iter().chain([(Form::InSession, TYPING)]);
-    let kinds: Vec<_> = kinds.collect();
-    // Without a password beside the code, the second hook is the first.
-    let there = |hook, form| hook != Hook::Check || form == Form::Static;
-    let mut series = vec![vec![Series::default(); places.len()]; kinds.len()];
+    for place in &places {
+        distance::open(place.server.network_file(), DISTANCE);
+    }
+    let mut series = vec![vec![Series::default(); places.len()]; KINDS.len()];
     for _ in 0..arguments.rounds(20) {
-        for (&(form, typing), series) in kinds.iter().zip(&mut series) {
-            for (place, series) in places.iter().zip(series).filter(|(place, _)| there(place.hook, form)) {
-                series.add(wait(place, form, typing));
+        for (kind, series) in KINDS.into_iter().zip(&mut series) {
+            for (place, series) in places.iter().zip(series).filter(|(place, _)| kind.is_for(place.hook)) {
+                series.add(wait(place, kind));
             }
         }
     }
     let title = "c. From the user's last answer to connected";
     let mut table = Table::new(title, "milliseconds", "accept at once");
-    for ((form, typing), series) in kinds.into_iter().zip(&series) {
+    for (kind, series) in KINDS.into_iter().zip(&series) {
         let base = series[0].median();
-        for (place, series) in places.iter().zip(series).filter(|(place, _)| there(place.hook, form)) {
-            let typed = if typing.is_zero() { "" } else { " after 3 s of typing" };
-            let limited = place.hook == Hook::Default && form != Form::InSession;
-            let name = format!("{}{typed}: {}", form.name(), place.hook.name());
-            table.row(&name, series, Some(base), limited.then_some(base * LIMIT));
+        for (place, series) in places.iter().zip(series).filter(|(place, _)| kind.is_for(place.hook)) {
+            let limit = kind.is_limited(place.hook).then_some(base * LIMIT);
+            let name = format!("{}: {}", kind.name(), place.hook.name());
+            table.row(&name, series, Some(base), limit);
         }
     }
     table.print()
 }
 
-fn wait(place: &Place, form: Form, typing: Duration) -> Duration {
+fn wait(place: &Place, kind: Kind) -> Duration {
     place.forget_used_codes();
-    let mut client = place.client(form).start();
+    let mut client = place.client(kind.form);
+    if kind.from_afar {
+        client = client.port(distance::PORT);
+    }
+    let mut client = client.start();
     client.prompt();
     std::thread::sleep(Duration::from_millis(150));
-    let reply = place.log_in(&mut client, form, Password::Right, typing);
-    assert_eq!(reply, Reply::Connected, "{} with {}", form.name(), place.hook.name());
+    let reply = place.log_in(&mut client, kind.form, Password::Right, kind.typing);
+    assert_eq!(reply, Reply::Connected, "{} with {}", kind.name(), place.hook.name());
     since_the_answer(&client)
 }
 

@@ -13,6 +13,7 @@
 
 mod arguments;
 mod call;
+mod distance;
 #[path = "../../tests/duo/mod.rs"]
 mod duo;
 mod figures;

@@ -17,6 +17,7 @@ pub(crate) struct ClientBuilder {
     asks_password: bool,
     credentials: Option<String>,
     ipv6: bool,
+    port: u16,
     lines: Vec<String>,
 }
 
@@ -30,6 +31,7 @@ impl ClientBuilder {
             asks_password: true,
             credentials: None,
             ipv6,
+            port: 1194,
             lines: Vec::new(),
         }
     }
@@ -54,6 +56,13 @@ impl ClientBuilder {
     /// The profile asks for the code together with the password (SCRV1).
     pub(crate) fn static_challenge(self, text: &str) -> Self {
         self.line(format!("static-challenge {} 1", quoted(text)))
+    }
+
+    /// Another port of the server than its own.
+    #[allow(dead_code, reason = "for the benchmarks")]
+    pub(crate) fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
     }
 
     pub(crate) fn certificate(mut self, certificate: &Certificate) -> Self {
@@ -85,11 +94,12 @@ impl ClientBuilder {
             None => String::new(),
         };
         format!(
-            "client\ndev tun\nproto {protocol}\nremote {server} 1194\nnobind\n\
+            "client\ndev tun\nproto {protocol}\nremote {server} {}\nnobind\n\
              ca {}\ncert {}\nkey {}\nremote-cert-tls server\n\
              {password}auth-retry interact\n\
              management {} unix\nmanagement-hold\nmanagement-query-passwords\n\
              explicit-exit-notify 1\nconnect-retry 1 1\ndisable-dco\nverb 4\nmachine-readable-output\n{}\n",
+            self.port,
             pki().authority.certificate.display(),
             self.certificate.certificate.display(),
             self.certificate.key.display(),

@@ -114,6 +114,12 @@ impl Server {
         database_in(&self.directory)
     }
 
+    /// The file of its network namespace.
+    #[allow(dead_code, reason = "for the benchmarks")]
+    pub(crate) fn network_file(&self) -> PathBuf {
+        self.network.file()
+    }
+
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
