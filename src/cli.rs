@@ -1,6 +1,5 @@
 //! The command line: clap types, nothing else.
 
-use crate::hook::Errand;
 use crate::import::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ops::RangeInclusive;
@@ -388,9 +387,10 @@ pub struct HookOptions {
     /// Options of all commands.
     #[command(flatten)]
     pub global: Global,
-    /// Set by the front when it starts its worker.
-    #[arg(long, hide = true)]
-    pub worker: Option<Errand>,
+    /// The credentials are on standard input: set when the hook starts itself again without the password that `via-env`
+    /// puts into the environment.
+    #[arg(long, hide = true, conflicts_with = "file")]
+    pub stdin: bool,
     /// The file with credentials or answer.
     pub file: Option<PathBuf>,
 }

@@ -87,11 +87,5 @@ fn run_hook(script: ScriptType, environment: &Environment) -> ExitCode {
             return hook::Exit::Rejected.into();
         }
     };
-    match options.worker {
-        Some(errand) => {
-            hook::run_worker(errand, &options, environment);
-            ExitCode::SUCCESS
-        }
-        None => hook::run(script, &options, environment).into(),
-    }
+    hook::run(script, &options, environment).into()
 }

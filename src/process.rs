@@ -1,9 +1,12 @@
 //! What processes of this program do to themselves and to each other, without `unsafe`.
 
 use crate::clock::Deadline;
+use crate::log;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
-use std::os::fd::AsFd;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
 use std::process::Child;
 use std::time::Duration;
 
@@ -66,9 +69,29 @@ pub fn yield_to_traffic() {
     let _ = rustix::process::nice(10);
 }
 
-/// Nothing that is open now, but for the standard streams, goes on to programs that are started from here.
-pub fn keep_descriptors_to_ourselves() {
-    close_fds::set_fds_cloexec(3, &[]);
+/// Closes everything but the standard streams. To be called before anything is opened: OpenVPN leaves descriptors open,
+/// and a worker is to have none of them.
+pub fn close_what_was_left_open() {
+    // All numbers first: the directory in which they are looked up is among what is open.
+    let open: Vec<RawFd> = close_fds::iter_open_fds(3).collect();
+    for number in open {
+        let _ = nix::unistd::close(number);
+    }
+}
+
+/// Nothing is read from, and nothing written to, what this process got as standard streams; but where there is no syslog,
+/// its log lines go on to standard error.
+///
+/// # Errors
+/// As of opening `/dev/null`.
+pub fn leave_standard_streams() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    if log::has_syslog() {
+        rustix::stdio::dup2_stderr(&null)?;
+    }
+    Ok(())
 }
 
 /// Waits until `fd` can be read or is at its end; false when that is not before `deadline`.

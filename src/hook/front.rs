@@ -4,24 +4,25 @@ use super::allowance::Allowance;
 use super::report::Report;
 use super::request::Login;
 use super::slots::{self, Slot, SlotError};
-use super::worker::{self, Errand, Heard, Job, Word};
+use super::worker::{self, Job, Listener, Word};
 use super::{Exit, load_settings};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, Stopwatch};
 use crate::config::{Factor, Settings};
 use crate::files;
-use crate::log::{self, Entry, Level};
+use crate::log::{Entry, Level};
 use crate::openvpn::{self, AnswerSlot, Credentials, Environment, MAX_FILE_BYTES, ScriptType, SlotState};
 use crate::process;
+use crate::secret;
 use crate::store::Database;
-use rustix::io::FdFlags;
-use std::io::{self, Write};
+use fork::Fork;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -35,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[must_use]
 pub fn run(script: ScriptType, options: &HookOptions, environment: &Environment) -> Exit {
     process::protect_memory();
+    process::close_what_was_left_open();
     worker::end_after(worker::HAND_WINDOW);
     match script {
         ScriptType::UserPassVerify => verify(options, environment),
@@ -68,11 +70,17 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
         Err(reason) => return reject(&report, environment, reason),
     };
     let ahead = login.question_ahead(&settings).filter(|_| environment.control_files().is_some());
-    let word = match start_to_hear(options, &slot, &bytes) {
-        Ok(worker) => first_word(&worker, &slot, &settings, environment),
+    let job =
+        |patience, listener| Job { settings: &settings, environment, report: &report, patience, listener };
+    let word = match start_to_hear() {
+        Ok(Started::Front { worker }) => first_word(&worker, &slot, &settings, environment),
+        Ok(Started::Worker { front }) => {
+            let patience = worker::lifetime(&settings, ahead.is_some());
+            worker::run(&job(patience, Listener::Front(front)), |job| drop(job.verify(&login)))
+        }
         Err(error) => {
             worker_failed(&error);
-            Some(job(&settings, environment, &report).verify(&Ok(login)))
+            Some(job(PATIENCE, Listener::Caller).verify(&login))
         }
     };
     match (word, ahead) {
@@ -87,8 +95,16 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
     }
 }
 
-/// Starts a worker for a login, and returns the socket of its word.
-fn start_to_hear(options: &HookOptions, slot: &Slot, work: &[u8]) -> io::Result<OwnedFd> {
+/// Who goes on, after a worker was started: this code does in both.
+enum Started {
+    /// The front, with the socket of the worker's word.
+    Front { worker: OwnedFd },
+    /// The worker, with the socket to tell the front.
+    Worker { front: OwnedFd },
+}
+
+/// Starts a worker that is to be heard.
+fn start_to_hear() -> io::Result<Started> {
     let (ours, theirs) = rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
         // Whole messages, and a sender that knows whether there was still somebody to hear it.
@@ -96,9 +112,11 @@ fn start_to_hear(options: &HookOptions, slot: &Slot, work: &[u8]) -> io::Result<
         rustix::net::SocketFlags::CLOEXEC,
         None,
     )?;
-    let keep = [slot.fd()];
-    Worker { errand: Errand::Verify, options, output: theirs.into(), keep: &keep }.start(work)?;
-    Ok(ours)
+    // Each closes the other's end.
+    Ok(match fork::fork()? {
+        Fork::Parent(_) => Started::Front { worker: ours },
+        Fork::Child => Started::Worker { front: theirs },
+    })
 }
 
 fn answer(options: &HookOptions, environment: &Environment) {
@@ -113,7 +131,8 @@ fn answer(options: &HookOptions, environment: &Environment) {
     let Some(control) = environment.control_files() else {
         return report.note(Level::Info, "no-session", None);
     };
-    let answer = match AnswerSlot::take(&control) {
+    // It and the slot are held for as long as this process or its worker lives.
+    let _answer = match AnswerSlot::take(&control) {
         Ok(SlotState::Taken(answer)) => answer,
         Ok(SlotState::Busy) => return report.note(Level::Info, "answered-already", None),
         Ok(SlotState::Closed) => return report.note(Level::Info, "session-decided", None),
@@ -126,25 +145,26 @@ fn answer(options: &HookOptions, environment: &Environment) {
             return;
         }
     };
-    let slot = match slot(&settings) {
+    let _slot = match slot(&settings) {
         Ok(slot) => slot,
         Err(reason) => {
             reject(&report, environment, reason);
             return;
         }
     };
-    let keep = [slot.fd(), answer.fd()];
-    let worker = Worker { errand: Errand::Answer, options, output: Stdio::null(), keep: &keep };
-    if let Err(error) = worker.start(&bytes) {
-        worker_failed(&error);
-        job(&settings, environment, &report).answer(&bytes);
+    let job =
+        |patience, listener| Job { settings: &settings, environment, report: &report, patience, listener };
+    match fork::fork() {
+        Ok(Fork::Parent(_)) => {}
+        Ok(Fork::Child) => {
+            let patience = worker::lifetime(&settings, true);
+            worker::run(&job(patience, Listener::Nobody), |job| job.answer(&bytes));
+        }
+        Err(error) => {
+            worker_failed(&error);
+            job(PATIENCE, Listener::Caller).answer(&bytes);
+        }
     }
-}
-
-/// The work of a worker, for a front that has none.
-fn job<'a>(settings: &'a Settings, environment: &'a Environment, report: &'a Report<'a>) -> Job<'a> {
-    // What is returned to the front, it has heard.
-    Job { settings, environment, report, patience: PATIENCE, tell: |_| Heard::Yes }
 }
 
 /// A slot for a worker.
@@ -198,14 +218,35 @@ fn credentials(options: &HookOptions, environment: &Environment) -> Result<Zeroi
     if let Some(file) = &options.file {
         return files::read_handed_over(file, MAX_FILE_BYTES).map_err(|error| error.to_string());
     }
+    if options.stdin {
+        let mut bytes = secret::buffer(usize::try_from(MAX_FILE_BYTES).unwrap_or(0) + 1);
+        let read = io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+        return read.map(|_| bytes).map_err(|error| error.to_string());
+    }
     match (environment.username(), environment.password()) {
         (Some(username), Some(password)) => {
-            Ok(Credentials::serialise(username.as_bytes(), password.as_bytes()))
+            let bytes = Credentials::serialise(username.as_bytes(), password.as_bytes());
+            // Comes back only when that cannot be done. The login goes on: OpenVPN put the password there, not this program.
+            let _ = start_again_without_password(&bytes);
+            Ok(bytes)
         }
         _ => Err("neither a credentials file nor username and password in the environment: \
                   auth-user-pass-verify needs via-file"
             .to_owned()),
     }
+}
+
+/// Has this program begin again in this process, with the credentials in a pipe: a worker waits, and anybody who may look
+/// into the environments of processes would find the password in its own.
+fn start_again_without_password(credentials: &[u8]) -> io::Result<()> {
+    let (reader, mut writer) = io::pipe()?;
+    // A pipe holds 64 KiB, more than credentials can be: writing does not wait for the reader.
+    writer.write_all(credentials)?;
+    drop(writer);
+    let mut arguments = std::env::args_os();
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(arguments.next().unwrap_or_default()).args(arguments).arg("--stdin");
+    Err(command.env_remove("password").stdin(reader).exec())
 }
 
 fn take_response(path: &Path) -> Result<Zeroizing<Vec<u8>>, files::ReadError> {
@@ -218,49 +259,6 @@ fn take_response(path: &Path) -> Result<Zeroizing<Vec<u8>>, files::ReadError> {
 pub fn discard_answer(path: &Path) {
     if let Err(error) = std::fs::remove_file(path) {
         Entry::new(Level::Error, "answer-file").pair("file", path.display()).pair("detail", error).write();
-    }
-}
-
-/// A worker that is to be started.
-struct Worker<'a> {
-    errand: Errand,
-    options: &'a HookOptions,
-    /// Its standard output: the pipe of its word, or nothing.
-    output: Stdio,
-    /// Locks that it holds for as long as it lives.
-    keep: &'a [&'a OwnedFd],
-}
-
-impl Worker<'_> {
-    /// Starts it with its work on its standard input.
-    fn start(self, work: &[u8]) -> io::Result<()> {
-        // Nothing that OpenVPN left open goes along.
-        process::keep_descriptors_to_ourselves();
-        for lock in self.keep {
-            rustix::io::fcntl_setfd(lock, FdFlags::empty())?;
-        }
-        let stderr = if log::has_syslog() { Stdio::null() } else { Stdio::inherit() };
-        let mut command = Command::new("/proc/self/exe");
-        // The name that PAM modules log under, and that `ps` shows.
-        command.arg0("openvpn-2fa");
-        if let Some(config) = &self.options.global.config {
-            command.arg("--config").arg(config);
-        }
-        if let Some(db) = &self.options.global.db {
-            command.arg("--db").arg(db);
-        }
-        command.arg("--worker").arg(self.errand.name());
-        command.env_remove("password");
-        command.stdin(Stdio::piped()).stdout(self.output).stderr(stderr);
-        let mut child = command.spawn()?;
-        // A pipe holds 64 KiB, more than the work can be: writing does not wait for the reader.
-        let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(work));
-        if let Err(error) = written {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(error);
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,10 @@
 //! The door that OpenVPN knocks at: a *front*, which OpenVPN waits for, and a *worker* behind it.
 //!
 //! OpenVPN is one thread: while the front runs, every user's tunnel stands still. So the front reads what it was given,
-//! starts the worker (this program again, with the work on a pipe), waits for its first word for a bounded time, and
-//! returns. The worker does the primary check, the database and the verdict, which goes into OpenVPN's control files in
-//! any case; a verdict within the front's time is also the exit code, which OpenVPN notices sooner.
+//! starts the worker, waits for its first word for a bounded time, and returns. The worker does the primary check, the
+//! database and the verdict, which goes into OpenVPN's control files in any case; a verdict within the front's time is also
+//! the exit code, which OpenVPN notices sooner. The worker is a copy of the front, which has one thread: OpenVPN need not
+//! wait for another program to start.
 
 mod allowance;
 mod front;
@@ -13,7 +14,6 @@ mod slots;
 mod worker;
 
 pub use front::{discard_answer, run};
-pub use worker::{Errand, run as run_worker};
 
 use crate::cli::HookOptions;
 use crate::config::{self, ConfigError, Settings, Sources};

@@ -1,23 +1,21 @@
 //! The process behind the front: it checks, decides, and writes the verdict.
 
-use super::load_settings;
 use super::report::{Report, dynamic_challenge};
-use super::request::{self, Login, RequestError};
+use super::request::{self, Login};
 use crate::auth::{
     Attempt, Carrier, ChallengeKey, Decision, Outcome, Question, Reason, Rejection, Services, Told,
 };
-use crate::cli::HookOptions;
 use crate::clock::{Deadline, SystemClock, pause};
 use crate::config::Settings;
 use crate::factor::duo;
 use crate::log::{Entry, Level};
-use crate::openvpn::{self, ControlError, ControlFiles, Environment, MAX_FILE_BYTES};
+use crate::openvpn::{self, ControlError, ControlFiles, Environment};
 use crate::primary::Isolated;
 use crate::process;
 use crate::random::SystemRandom;
 use crate::secret::secret;
 use crate::store::OnDemand;
-use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
 use std::time::Duration;
@@ -40,25 +38,6 @@ pub(super) fn end_after(patience: Duration) {
 
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-
-/// What a worker is started for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Errand {
-    /// A login.
-    Verify,
-    /// The answer to the question of a waiting session.
-    Answer,
-}
-
-impl Errand {
-    /// The word on the command line.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Verify => "verify",
-            Self::Answer => "answer",
-        }
-    }
-}
 
 /// What a worker tells its front.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,59 +75,54 @@ impl Word {
 /// Whether a word was in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The front acts on it.
+    /// Somebody acts on it.
     Yes,
     /// The front has gone on.
     No,
 }
 
+/// Who hears the words of a job.
+pub(super) enum Listener {
+    /// The front, at the other end of this socket.
+    Front(OwnedFd),
+    /// Whoever called the job, which is the front itself where no worker could be started.
+    Caller,
+    /// Nobody.
+    Nobody,
+}
+
+impl Listener {
+    /// Says a word. A front that has gone on does not listen; verdicts are in the files too.
+    fn tell(&self, word: &Word) -> Heard {
+        match self {
+            Self::Front(front) => match rustix::io::write(front, &word.message()) {
+                Ok(_) => Heard::Yes,
+                Err(_) => Heard::No,
+            },
+            Self::Caller => Heard::Yes,
+            Self::Nobody => Heard::No,
+        }
+    }
+}
+
 /// How long a worker may wait for anything. OpenVPN waits for the verdict as long as the question says where one is open
 /// (`send_auth_pending_messages`), else for the window of the handshake (`auth_deferred_expire`).
-fn lifetime(settings: &Settings, question_open: bool) -> Duration {
+pub(super) fn lifetime(settings: &Settings, question_open: bool) -> Duration {
     if question_open { Duration::from_secs(settings.totp.challenge_timeout.get()) } else { LIFETIME }
 }
 
-/// Runs as a worker: work on standard input, word on standard output.
-pub fn run(errand: Errand, options: &HookOptions, environment: &Environment) {
-    process::set_name();
-    process::protect_memory();
-    end_after(HAND_WINDOW);
-    // The locks that came along stay here.
-    process::keep_descriptors_to_ourselves();
+/// Makes this process, a copy of the front that OpenVPN waits for, a worker: does `work` and ends.
+pub(super) fn run(job: &Job<'_>, work: impl FnOnce(&Job<'_>)) -> ! {
+    // The front's own does not come along.
+    end_after(job.patience);
+    reject_on_panic(job.environment.control_files());
     process::detach();
     process::yield_to_traffic();
-    let event = match errand {
-        Errand::Verify => "login",
-        Errand::Answer => "answer",
-    };
-    let mut report = Report::begin(event, environment);
-    reject_on_panic(environment.control_files());
-    let mut work = crate::secret::buffer(usize::try_from(MAX_FILE_BYTES).unwrap_or(0) + 1);
-    let read = std::io::stdin().lock().take(MAX_FILE_BYTES + 1).read_to_end(&mut work);
-    let settings = match (read, load_settings(options, environment)) {
-        (Ok(_), Ok(settings)) => settings,
-        (Err(error), _) => return failed(environment, &report, &error.to_string()),
-        (_, Err(error)) => return failed(environment, &report, &error.to_string()),
-    };
-    report.set_factor(settings.auth.factor);
-    match errand {
-        Errand::Verify => {
-            let login = Login::parse(&settings, environment, &work);
-            if let Ok(login) = &login {
-                report.set_username(login.attempt.user.as_str());
-            }
-            let asks = login.as_ref().is_ok_and(|login| login.question_ahead(&settings).is_some());
-            let patience = lifetime(&settings, asks);
-            end_after(patience);
-            Job { settings: &settings, environment, report: &report, patience, tell: say }.verify(&login);
-        }
-        Errand::Answer => {
-            let patience = lifetime(&settings, true);
-            end_after(patience);
-            Job { settings: &settings, environment, report: &report, patience, tell: |_| Heard::No }
-                .answer(&work);
-        }
+    match process::leave_standard_streams() {
+        Ok(()) => work(job),
+        Err(error) => job.fail(&error.to_string()),
     }
+    std::process::exit(0)
 }
 
 /// What a worker does, or the front where it has no worker.
@@ -158,26 +132,22 @@ pub(super) struct Job<'a> {
     pub(super) report: &'a Report<'a>,
     /// The longest that PAM may take, and that an answer waits for its question.
     pub(super) patience: Duration,
-    /// Called as soon as the verdict is written: whoever waits for it need not wait until the database is closed.
-    pub(super) tell: fn(&Word) -> Heard,
+    /// Hears the verdict as soon as it is written: whoever waits for it need not wait until the database is closed.
+    pub(super) listener: Listener,
 }
 
 impl Job<'_> {
     /// Decides a login and writes the verdict.
-    pub(super) fn verify(&self, login: &Result<Login, RequestError>) -> Word {
+    pub(super) fn verify(&self, login: &Login) -> Word {
         let control = self.environment.control_files();
         let session = control.as_ref().map(session_key);
-        let login = match login {
-            Ok(login) => login,
-            Err(error) => return self.deliver(&refused(error.reason()), control.as_ref()),
-        };
         with_decision(self.settings, Deadline::after(self.patience), |decision| {
             let mut outcome = decision.login(&login.attempt, &login.submission, session.as_ref());
             if let (Outcome::Ask(question @ Question { carrier: Carrier::Session, .. }), Some(session)) =
                 (&outcome, &session)
             {
                 let word = Word::Pending(self.pending(question));
-                if (self.tell)(&word) == Heard::Yes || login.question_ahead(self.settings).is_some() {
+                if self.listener.tell(&word) == Heard::Yes || login.question_ahead(self.settings).is_some() {
                     self.report.outcome(&outcome);
                     return word;
                 }
@@ -186,6 +156,12 @@ impl Job<'_> {
             }
             self.deliver(&outcome, control.as_ref())
         })
+    }
+
+    /// Ends a job that cannot be done.
+    fn fail(&self, detail: &str) {
+        let outcome = refused(Reason::Internal(detail.to_owned()));
+        self.deliver(&outcome, self.environment.control_files().as_ref());
     }
 
     fn pending(&self, question: &Question) -> String {
@@ -197,7 +173,7 @@ impl Job<'_> {
     fn deliver(&self, outcome: &Outcome, control: Option<&ControlFiles>) -> Word {
         self.open_portal(outcome);
         let word = deliver(outcome, control, self.report);
-        (self.tell)(&word);
+        self.listener.tell(&word);
         word
     }
 
@@ -210,7 +186,7 @@ impl Job<'_> {
         let method = self.environment.client_software().opens_addresses;
         let pending = method.and_then(|method| openvpn::challenge::open_address(HAND_WINDOW, method, portal));
         if let Some(pending) = pending {
-            (self.tell)(&Word::Pending(pending));
+            self.listener.tell(&Word::Pending(pending));
         }
     }
 
@@ -319,17 +295,4 @@ fn reject_on_panic(control: Option<ControlFiles>) {
         }
         std::process::exit(1)
     }));
-}
-
-fn failed(environment: &Environment, report: &Report<'_>, detail: &str) {
-    let outcome = refused(Reason::Internal(detail.to_owned()));
-    say(&deliver(&outcome, environment.control_files().as_ref(), report));
-}
-
-/// Says a word to the front. One that has gone on does not listen; verdicts are in the files too.
-fn say(word: &Word) -> Heard {
-    match rustix::io::write(rustix::stdio::stdout(), &word.message()) {
-        Ok(_) => Heard::Yes,
-        Err(_) => Heard::No,
-    }
 }

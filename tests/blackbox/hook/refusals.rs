@@ -196,7 +196,7 @@ fn wrong_words_in_the_hook_line_never_look_like_a_deferred_verdict() {
         &["--nonsense"][..],
         &["--config"],
         &["--json=1"],
-        &["--worker", "nonsense"],
+        &["--worker", "verify"],
         &["--help"],
         &["-h"],
         &["--version"],

@@ -44,18 +44,32 @@ fn kill(id: i32) {
     }
 }
 
-/// The argument vector of a process.
-fn arguments(id: i32) -> Vec<String> {
-    let bytes = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    bytes.split(|&b| b == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect()
+/// Waits for the worker of a hook call of this kind, as OpenVPN's `script_type` has it. The front is of the same kind, and
+/// leads no session.
+fn worker_of(server: &Server, script: &str) -> i32 {
+    let kind = format!("script_type={script}");
+    let is_of_kind = |id: i32| {
+        let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|pair| pair == kind.as_bytes())
+    };
+    let leads_a_session = |id: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // After the name, which may hold anything: state, parent, group, session.
+        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
+        fields.and_then(|mut fields| fields.nth(3)?.parse().ok()) == Some(id)
+    };
+    eventually(script, PATIENCE, || {
+        server.hook_processes().into_iter().find(|&id| leads_a_session(id) && is_of_kind(id))
+    })
 }
 
-/// Waits for a process of a hook that has `argument`.
-fn process_with(server: &Server, argument: &str) -> i32 {
-    eventually(argument, PATIENCE, || {
-        let with = |id: &i32| arguments(*id).iter().any(|found| found == argument);
-        server.hook_processes().into_iter().find(with)
-    })
+/// Waits for the process in which a worker has PAM's modules run.
+fn helper_of(server: &Server) -> i32 {
+    let is_helper = |id: &i32| {
+        let arguments = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        arguments.split(|&byte| byte == 0).any(|argument| argument == b"primary-check")
+    };
+    eventually("PAM's process", PATIENCE, || server.hook_processes().into_iter().find(is_helper))
 }
 
 fn wait_until_no_process_is_left(server: &Server) {
@@ -105,7 +119,7 @@ fn a_worker_killed_during_the_primary_check_lets_nobody_in() {
         Scene::with(Server::builder().set("pam", "service", service.as_str()).line("hand-window 15"));
     let mut client = server.client().static_challenge("code").start();
     client.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
-    kill(process_with(&server, "verify"));
+    kill(worker_of(&server, "user-pass-verify"));
     // The PAM process ends with it; what a module has started runs to its end, and counts for nothing.
     wait_until_no_process_is_left(&server);
     client.reply().expect_not_let_in();
@@ -120,7 +134,7 @@ fn a_worker_killed_while_an_answer_waits_lets_nobody_in() {
     client.log_in(&user.name, &user.password);
     client.reply().expect_prompt();
     client.respond(&enrolment.code());
-    kill(process_with(&server, "answer"));
+    kill(worker_of(&server, "client-crresponse"));
     wait_until_no_process_is_left(&server);
     server.let_nobody_in();
     // The code was not used up, and the same session can still be answered.
@@ -134,7 +148,7 @@ fn a_worker_killed_while_it_keeps_a_rejection_back_lets_nobody_in() {
     let mut client = server.client().static_challenge("code").start();
     client.log_in(&user.name, &static_response("wrong", &enrolment.code()));
     server.wait_for_log("the decision", |line| line.contains("reason=primary-denied"));
-    kill(process_with(&server, "verify"));
+    kill(worker_of(&server, "user-pass-verify"));
     wait_until_no_process_is_left(&server);
     // OpenVPN gives the login up by itself, without our reason.
     server.wait_for_log("the end of the login", |line| line.contains("'AUTH_FAILED'"));
@@ -146,7 +160,7 @@ fn a_killed_pam_process_is_a_rejection() {
     let Scene { server, user, .. } = Scene::with(Server::builder().set("pam", "service", service.as_str()));
     let mut client = server.client().crtext().start();
     client.log_in(&user.name, &user.password);
-    kill(process_with(&server, "primary-check"));
+    kill(helper_of(&server));
     client.outcome().expect_refusal(FAILED);
     server.wait_for_log("the reason", |line| line.contains("the PAM process broke off (signal 9)"));
     server.let_nobody_in();
@@ -174,7 +188,7 @@ fn a_session_that_is_gone_gets_no_verdict_and_no_file() {
         Scene::with(Server::builder().set("pam", "service", service.as_str()));
     let mut client = server.client().static_challenge("code").line("explicit-exit-notify 2").start();
     client.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
-    process_with(&server, "primary-check");
+    helper_of(&server);
     drop(client);
     server.stop();
     server.is_expected_to_have_ended();
@@ -196,7 +210,7 @@ fn when_all_workers_are_busy_the_client_comes_back_by_itself() {
     };
     let mut first = server.client().static_challenge("code").start();
     first.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
-    process_with(&server, "primary-check");
+    helper_of(&server);
 
     let mut second = server.client().static_challenge("code").line("auth-retry nointeract").start();
     second.log_in(&other.name, &static_response(&other.password, &other_enrolment.code()));
@@ -216,7 +230,7 @@ fn a_slot_comes_back_when_its_worker_is_killed() {
     for _ in 0..2 {
         let mut client = server.client().static_challenge("code").start();
         client.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
-        kill(process_with(&server, "verify"));
+        kill(worker_of(&server, "user-pass-verify"));
         drop(client);
     }
     let log = server.hook_log().join("\n");
