@@ -116,8 +116,6 @@ impl Hook {
 }
 
 impl Form {
-    pub(crate) const ALL: [Self; 3] = [Self::Static, Self::Reconnect, Self::InSession];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Static => "SCRV1",
