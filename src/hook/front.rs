@@ -72,11 +72,13 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
     let ahead = login.question_ahead(&settings).filter(|_| environment.control_files().is_some());
     let job =
         |patience, listener| Job { settings: &settings, environment, report: &report, patience, listener };
-    let word = match start_to_hear() {
-        Ok(Started::Front { worker }) => first_word(&worker, &slot, &settings, environment),
-        Ok(Started::Worker { front }) => {
+    let wait = Wait::of(&settings, &slot, environment);
+    let word = match wait.start_worker() {
+        Ok(Started::Front { worker }) => worker.and_then(|worker| wait.first_word(&worker)),
+        Ok(Started::Worker { listener }) => {
+            drop(wait);
             let patience = worker::lifetime(&settings, ahead.is_some());
-            worker::run(&job(patience, Listener::Front(front)), |job| drop(job.verify(&login)))
+            worker::run(&job(patience, listener), |job| drop(job.verify(&login)))
         }
         Err(error) => {
             worker_failed(&error);
@@ -93,30 +95,6 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
         }
         (None, None) => Exit::Deferred,
     }
-}
-
-/// Who goes on, after a worker was started: this code does in both.
-enum Started {
-    /// The front, with the socket of the worker's word.
-    Front { worker: OwnedFd },
-    /// The worker, with the socket to tell the front.
-    Worker { front: OwnedFd },
-}
-
-/// Starts a worker that is to be heard.
-fn start_to_hear() -> io::Result<Started> {
-    let (ours, theirs) = rustix::net::socketpair(
-        rustix::net::AddressFamily::UNIX,
-        // Whole messages, and a sender that knows whether there was still somebody to hear it.
-        rustix::net::SocketType::SEQPACKET,
-        rustix::net::SocketFlags::CLOEXEC,
-        None,
-    )?;
-    // Each closes the other's end.
-    Ok(match fork::fork()? {
-        Fork::Parent(_) => Started::Front { worker: ours },
-        Fork::Child => Started::Worker { front: theirs },
-    })
 }
 
 fn answer(options: &HookOptions, environment: &Environment) {
@@ -270,23 +248,66 @@ fn worker_failed(error: &io::Error) {
         .write();
 }
 
-/// What the worker says within the time that OpenVPN may stand still. A worker that ends without a word has failed: a
-/// reject.
-///
-/// Where OpenVPN cannot take a deferred verdict, the wait is as long as the worker's life, which is bounded.
-fn first_word(worker: &OwnedFd, slot: &Slot, settings: &Settings, environment: &Environment) -> Option<Word> {
-    if environment.control_files().is_none() {
-        return hear(worker, worker::HAND_WINDOW + Duration::from_secs(1));
+/// How long OpenVPN may stand still for the worker's first word.
+struct Wait {
+    longest: Duration,
+    allowance: Option<Allowance>,
+}
+
+/// Who goes on, after a worker was started: the same code does in both.
+enum Started {
+    /// The front, with the socket of the worker's word where it waits for one.
+    Front { worker: Option<OwnedFd> },
+    /// The worker.
+    Worker { listener: Listener },
+}
+
+impl Wait {
+    /// Where OpenVPN cannot take a deferred verdict, the wait is as long as the worker's life, which is bounded.
+    fn of(settings: &Settings, slot: &Slot, environment: &Environment) -> Self {
+        if environment.control_files().is_none() {
+            return Self { longest: worker::HAND_WINDOW + Duration::from_secs(1), allowance: None };
+        }
+        let allowance = Allowance::of(&settings.totp.token_db_path, slot.fd(), settings.auth.stall_budget());
+        Self { longest: allowance.left(), allowance: Some(allowance) }
     }
-    let allowance = Allowance::of(&settings.totp.token_db_path, slot.fd(), settings.auth.stall_budget());
-    let stopwatch = Stopwatch::start();
-    let word = hear(worker, allowance.left());
-    allowance.pay(stopwatch.elapsed());
-    word
+
+    /// Starts a worker. Where nobody waits for its word, nobody hears it either, however soon it comes: the verdict of such
+    /// a call is always deferred.
+    fn start_worker(&self) -> io::Result<Started> {
+        if self.longest.is_zero() {
+            return Ok(match fork::fork()? {
+                Fork::Parent(_) => Started::Front { worker: None },
+                Fork::Child => Started::Worker { listener: Listener::Nobody },
+            });
+        }
+        let (ours, theirs) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            // Whole messages, and a sender that knows whether there was still somebody to hear it.
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )?;
+        // Each closes the other's end.
+        Ok(match fork::fork()? {
+            Fork::Parent(_) => Started::Front { worker: Some(ours) },
+            Fork::Child => Started::Worker { listener: Listener::Front(theirs) },
+        })
+    }
+
+    /// What the worker says in time. One that ends without a word has failed: a reject.
+    fn first_word(&self, worker: &OwnedFd) -> Option<Word> {
+        let stopwatch = Stopwatch::start();
+        let word = hear(worker, self.longest);
+        if let Some(allowance) = &self.allowance {
+            allowance.pay(stopwatch.elapsed());
+        }
+        word
+    }
 }
 
 fn hear(worker: &OwnedFd, patience: Duration) -> Option<Word> {
-    let in_time = !patience.is_zero() && process::wait_readable(worker, Deadline::after(patience));
+    let in_time = process::wait_readable(worker, Deadline::after(patience));
     // From here on the worker is told that nobody listens any more. What it said before that counts.
     let _ = rustix::net::shutdown(worker, rustix::net::Shutdown::Read);
     let mut message = [0; Word::MAX_BYTES];
