@@ -28,6 +28,10 @@ const SOCKET: &str = "/dev/log";
 /// The longest line, so that no log daemon cuts it.
 const MAX_BYTES: usize = 1_800;
 
+/// The most that a text of the client's takes of a line, as it is written. Three of them, an address and a detail leave
+/// room for the rest, so that no client can push the outcome over the edge of its line.
+const MAX_CLAIM: usize = 256;
+
 /// A line that is being put together.
 #[derive(Debug)]
 #[must_use = "a line that is not written is lost"]
@@ -43,12 +47,20 @@ impl Entry {
     }
 
     /// Adds a pair. `key` is a fixed word; `value` may come from outside.
-    pub fn pair(mut self, key: &'static str, value: impl Display) -> Self {
-        let value = value.to_string();
+    pub fn pair(self, key: &'static str, value: impl Display) -> Self {
+        self.push(key, &value.to_string(), usize::MAX)
+    }
+
+    /// Adds a pair whose value the client chose, as long as it liked: what is too long ends in `...`.
+    pub fn claim(self, key: &'static str, value: &str) -> Self {
+        self.push(key, value, MAX_CLAIM)
+    }
+
+    fn push(mut self, key: &'static str, value: &str, limit: usize) -> Self {
         self.text.push(' ');
         self.text.push_str(key);
         self.text.push('=');
-        push_value(&mut self.text, &value);
+        push_value(&mut self.text, value, limit);
         self
     }
 
@@ -97,15 +109,18 @@ fn to_syslog(level: Level, text: &str) -> std::io::Result<()> {
     socket.send(message.as_bytes()).map(drop)
 }
 
-/// Plain words stand as they are; everything else is quoted, with `"`, `\` and what is not printable escaped.
-fn push_value(line: &mut String, value: &str) {
+/// Plain words stand as they are; everything else is quoted, with `"`, `\` and what is not printable escaped. What would
+/// take more than `limit` bytes between the quotes is cut, and not within an escape.
+fn push_value(line: &mut String, value: &str, limit: usize) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@/+-,".contains(&byte);
-    if !value.is_empty() && value.bytes().all(plain) {
+    if !value.is_empty() && value.len() <= limit && value.bytes().all(plain) {
         line.push_str(value);
         return;
     }
     line.push('"');
+    let start = line.len();
     for character in value.chars() {
+        let before = line.len();
         match character {
             '"' | '\\' => {
                 line.push('\\');
@@ -115,6 +130,11 @@ fn push_value(line: &mut String, value: &str) {
             other => {
                 let _ = write!(line, "\\u{{{:x}}}", u32::from(other));
             }
+        }
+        if line.len() - start > limit {
+            line.truncate(before);
+            line.push_str("...");
+            break;
         }
     }
     line.push('"');
@@ -142,5 +162,32 @@ mod tests {
             let entry = Entry::new(Level::Info, "login").pair("user", value);
             assert_eq!(entry.text(), format!("event=login {written}"));
         }
+    }
+    #[test]
+    fn a_client_cannot_push_the_rest_of_its_line_over_the_edge() {
+        for text in ["a", "\"", "\\", "\u{10ffff}", "\u{e4}", "x="] {
+            for length in [MAX_CLAIM / 2, MAX_CLAIM, MAX_CLAIM + 1, 4_096] {
+                let claimed = text.repeat(length);
+                let entry = Entry::new(Level::Info, "login")
+                    .claim("user", &claimed)
+                    .claim("common_name", &claimed)
+                    .claim("software", &claimed)
+                    .pair("outcome", "reject");
+                let line = entry.text();
+                assert!(line.len() <= MAX_BYTES / 2, "{}", line.len());
+                assert!(line.ends_with(" outcome=reject"), "{line}");
+                // An escape that was cut would swallow a quote.
+                let quotes = line.replace("\\\\", "").replace("\\\"", "").matches('"').count();
+                assert_eq!(quotes % 2, 0, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        let entry = Entry::new(Level::Info, "login").claim("user", &"a".repeat(MAX_CLAIM + 1));
+        assert_eq!(entry.text(), format!("event=login user=\"{}...\"", "a".repeat(MAX_CLAIM)));
+        let entry = Entry::new(Level::Info, "login").claim("user", &"a".repeat(MAX_CLAIM));
+        assert_eq!(entry.text(), format!("event=login user={}", "a".repeat(MAX_CLAIM)));
     }
 }

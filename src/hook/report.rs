@@ -82,7 +82,7 @@ impl<'a> Report<'a> {
     /// Writes a line about something that is no decision.
     pub(super) fn note(&self, level: Level, reason: &str, detail: Option<&str>) {
         Entry::new(level, self.event)
-            .pair("user", &self.username)
+            .claim("user", &self.username)
             .maybe("client", self.environment.client_address())
             .pair("outcome", "ignored")
             .pair("reason", reason)
@@ -104,11 +104,16 @@ impl<'a> Report<'a> {
     }
 
     fn entry(&self, level: Level, factor: &str, outcome: &str, reason: &Reason) -> Entry {
-        Entry::new(level, self.event)
-            .pair("user", &self.username)
-            .maybe("client", self.environment.client_address())
-            .maybe("common_name", self.environment.common_name())
-            .maybe("software", self.environment.client_version())
+        let mut entry = Entry::new(level, self.event)
+            .claim("user", &self.username)
+            .maybe("client", self.environment.client_address());
+        if let Some(name) = self.environment.common_name() {
+            entry = entry.claim("common_name", name);
+        }
+        if let Some(version) = self.environment.client_version() {
+            entry = entry.claim("software", version);
+        }
+        entry
             .pair("factor", factor)
             .pair("outcome", outcome)
             .pair("reason", reason)
