@@ -47,6 +47,20 @@ apt_install() {
         install --no-install-recommends "$@" </dev/null
 }
 
+# unpack_package PACKAGE DIRECTORY: its files, where its installation would start a service.
+unpack_package() {
+    local output
+    rm -rf "$2" && mkdir -p "$2"
+    if ! output=$(download_into "$2" "$1" 2>&1) && ! output=$(apt-get -qq update 2>&1 && download_into "$2" "$1" 2>&1); then
+        rm -rf "$2"
+        tail -n 15 <<<"$output" | quote >&2
+        fail "apt-get could not fetch $1." "Check the network and /etc/apt/sources.list."
+    fi
+    dpkg-deb --extract "$2"/*.deb "$2" && rm "$2"/*.deb
+}
+
+download_into() { (cd "$1" && apt-get -qq download "$2"); }
+
 # Challenges that stay open while the user types (CR_TEXT) need 2.6; before 2.6.2 deferral is broken.
 check_openvpn_version() {
     local version

@@ -21,6 +21,7 @@ mod confirmation;
 mod duo;
 mod encryption;
 mod factors;
+mod fail2ban;
 mod hook;
 mod hostile;
 mod import;
