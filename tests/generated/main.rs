@@ -10,6 +10,7 @@
 
 mod commands;
 mod documents;
+mod packages;
 mod settings;
 
 use std::path::{Path, PathBuf};
