@@ -24,7 +24,9 @@ try_in_fresh_debian() {
 # Inside, with the network: what the package needs comes from Debian.
 install_with_apt() {
     local output
-    output=$(apt-get -q -y install /opt/trial/first.deb 2>&1 </dev/null) || { tail -n 20 <<<"$output" | quote && fail 'apt does not install the package.'; }
+    step_started=$(milliseconds)
+    output=$(apt-get -q -y install /opt/trial/first.deb 2>&1 </dev/null) ||
+        { tail -n 20 <<<"$output" | quote && fail 'apt does not install the package.'; }
     [[ -x /usr/bin/openvpn-2fa && -x /usr/sbin/openvpn ]] || fail 'After the installation there is no openvpn-2fa, or no openvpn (recommended).'
     tick "apt installed it, with openvpn $(check_openvpn_version)"
 }
@@ -34,11 +36,12 @@ try_package() {
     trap 'fail "The trial itself failed in line $LINENO ($BASH_COMMAND)."' ERR
     set -E
     mkdir "$work" "$work/tmp"
+    ip link set lo up
     step 'What is installed'
     look_at_files
     step 'A login'
     prepare_login
-    alice_connects first
+    connects alice
     try_wrong_code
     step 'Upgrade, while the server runs and alice is connected'
     upgrade
@@ -68,12 +71,17 @@ look_at_files() {
     tick "$(openvpn-2fa --version): program, manual pages, completions, PAM, drop-in, examples, a directory for secrets"
 }
 
+declare -A secrets=()
+
+# Three of them, so that nobody has to wait for a code that was not used before.
 prepare_login() {
-    local output
-    useradd --no-create-home --shell /usr/sbin/nologin alice
-    chpasswd <<<'alice:the password of alice'
-    output=$(openvpn-2fa enroll alice 2>&1) || fail "enroll: $output"
-    secret=$(sed -n 2p <<<"$output")
+    local output name
+    for name in alice bob carol; do
+        useradd --no-create-home --shell /usr/sbin/nologin "$name"
+        chpasswd <<<"$name:the password of $name"
+        output=$(openvpn-2fa enroll "$name" 2>&1) || fail "enroll: $output"
+        secrets[$name]=$(sed -n 2p <<<"$output")
+    done
     make_authority
     issue server serverAuth
     issue alice clientAuth
@@ -103,29 +111,18 @@ prepare_login() {
     tick "the server runs, with the example of the package"
 }
 
-code_now() { oathtool --totp --base32 - <<<"$secret"; }
+code_of() { oathtool --totp --base32 - <<<"${secrets[$1]}"; }
 
-# A code is good once: the next one, when this step's was used.
-fresh_code() {
-    local code
-    # shellcheck disable=SC2317  # called by wait_until
-    is_fresh() { [[ $(code_now) != "${used_code:-}" ]]; }
-    wait_until 31 is_fresh || fail 'oathtool gives the same code for more than half a minute.'
-    code=$(code_now)
-    echo "$code"
-}
-
-# alice_connects SESSION: by password and code.
-alice_connects() {
+# connects USER: by password and code, with the certificate of alice.
+connects() {
     start_client alice "$1" 'setenv IV_SSO crtext'
-    log_in alice 'the password of alice'
+    log_in "$1" "the password of $1"
     await_event crtext
-    used_code=$(fresh_code)
-    answer_crtext "$used_code"
+    answer_crtext "$(code_of "$1")"
     await_event connected
     ping -q -n -c 2 -i 0.2 -W 2 -I "tun-$1" "$vpn_gateway" >/dev/null || fail "No answer to ping through the tunnel of $1."
-    grep -q "event=answer user=alice .*outcome=accept reason=both-factors" "$syslog" || fail 'The log does not say that alice is in.'
-    tick "alice is connected as $event_text (PAM's own pam_unix, a code of oathtool), and ping comes back"
+    grep -q "event=answer user=$1 .*outcome=accept reason=both-factors" "$syslog" || fail "The log does not say that $1 is in."
+    tick "$1 is connected as $event_text (pam_unix, a code of oathtool), and ping comes back"
 }
 
 try_wrong_code() {
@@ -146,9 +143,9 @@ upgrade() {
     grep -q '# changed by an administrator' /etc/pam.d/openvpn || fail 'The upgrade has taken the change in /etc/pam.d/openvpn away.'
     is 'the database' "$before" "$(sha256sum "$database")"
     is '/var/lib/openvpn-totp' '700 root root' "$(stat -c '%a %U %G' /var/lib/openvpn-totp)"
-    ping -q -n -c 2 -i 0.2 -W 2 -I tun-first "$vpn_gateway" >/dev/null || fail 'alice was thrown out.'
+    ping -q -n -c 2 -i 0.2 -W 2 -I tun-alice "$vpn_gateway" >/dev/null || fail 'alice was thrown out.'
     tick 'the database, the changed PAM file and the connection of alice are as before'
-    alice_connects second
+    connects bob
     stop_client
 }
 
@@ -156,14 +153,16 @@ remove_and_purge() {
     local said
     dpkg_quietly --remove openvpn-2fa
     [[ ! -e /usr/bin/openvpn-2fa && -s $database && -e /etc/pam.d/openvpn ]] || fail 'A removal is to leave PAM file and database.'
-    start_client alice third 'static-challenge "Code" 1'
-    log_in alice "$(static_response 'the password of alice' "$(fresh_code)")"
+    start_client alice carol 'static-challenge "Code" 1'
+    log_in carol "$(static_response 'the password of carol' "$(code_of carol)")"
     await_event refused
     stop_client
     tick 'removed: PAM file and database stay, and without the program nobody gets in'
     dpkg_quietly --install /opt/trial/first.deb
-    is 'list' alice "$(openvpn-2fa list | cut -d' ' -f1)"
-    tick 'installed again: alice is still enrolled'
+    is 'enrolled' 'alice bob carol' "$(openvpn-2fa list | cut -f1 | xargs)"
+    connects carol
+    stop_client
+    tick 'installed again: all are still enrolled'
     said=$(dpkg --purge openvpn-2fa 2>&1) || fail "dpkg --purge: $said"
     [[ -s $database && $said == *"/var/lib/openvpn-totp holds secrets and is kept"* ]] || fail "A purge is to keep the enrolments and to say so: $said"
     is 'left after the purge' '' "$(find / -xdev -name '*openvpn-2fa*' -not -path '/opt/trial/*' -not -path '/proc/*' 2>/dev/null)"
