@@ -11,6 +11,7 @@
 //! | [`config`] | command line, environment, file and defaults become one checked [`config::Settings`] |
 //! | [`openvpn`] | OpenVPN's contract: parsers of what it hands over, texts of challenges, control files |
 //! | [`auth`] | the decision, over traits; lockout; proofs. Knows nothing of OpenVPN, files, PAM or SQL |
+//! | `door` | what the ways in have in common: the line in the log, the real services behind a decision |
 //! | [`hook`] | the front that OpenVPN waits for and the worker behind it: they drive the decision |
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
@@ -35,6 +36,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod door;
 pub mod factor;
 pub mod files;
 #[cfg(test)]

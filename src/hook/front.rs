@@ -1,15 +1,15 @@
 //! The process that OpenVPN waits for.
 
 use super::allowance::Allowance;
-use super::report::Report;
 use super::request::Login;
 use super::slots::{self, Slot, SlotError};
 use super::worker::{self, Job, Listener, Word};
-use super::{Exit, load_settings};
+use super::{Exit, load_settings, report_on};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, Stopwatch};
 use crate::config::{Factor, Settings};
+use crate::door::Report;
 use crate::files;
 use crate::log::{Entry, Level};
 use crate::openvpn::{self, AnswerSlot, Credentials, Environment, MAX_FILE_BYTES, ScriptType, SlotState};
@@ -49,7 +49,7 @@ pub fn run(script: ScriptType, options: &HookOptions, environment: &Environment)
 }
 
 fn verify(options: &HookOptions, environment: &Environment) -> Exit {
-    let mut report = Report::begin("login", environment);
+    let mut report = report_on("login", environment);
     let settings = match load_settings(options, environment) {
         Ok(settings) => settings,
         Err(error) => return reject(&report, environment, Reason::Internal(error.to_string())),
@@ -98,7 +98,7 @@ fn verify(options: &HookOptions, environment: &Environment) -> Exit {
 }
 
 fn answer(options: &HookOptions, environment: &Environment) {
-    let report = Report::begin("answer", environment);
+    let report = report_on("answer", environment);
     // Read and removed before anything can go wrong: it holds a code, and OpenVPN leaves it behind.
     let bytes = match options.file.as_deref().map(take_response) {
         Some(Ok(bytes)) => bytes,

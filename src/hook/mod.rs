@@ -8,7 +8,6 @@
 
 mod allowance;
 mod front;
-mod report;
 mod request;
 mod slots;
 mod worker;
@@ -17,6 +16,7 @@ pub use front::{discard_answer, run};
 
 use crate::cli::HookOptions;
 use crate::config::{self, ConfigError, Settings, Sources};
+use crate::door::{Report, Visitor};
 use crate::openvpn::Environment;
 
 /// OpenVPN's reading of a hook's exit status (`verify_user_pass_script`).
@@ -46,4 +46,16 @@ fn load_settings(options: &HookOptions, environment: &Environment) -> Result<Set
         database: options.global.db.clone(),
         environment: environment.variables().to_vec(),
     })
+}
+
+/// Begins a report on `event`, `login` or `answer`.
+fn report_on<'a>(event: &'static str, environment: &'a Environment) -> Report<'a> {
+    let username = environment.username().unwrap_or_default().to_string_lossy();
+    let visitor = Visitor {
+        door: None,
+        address: environment.client_address(),
+        common_name: environment.common_name(),
+        software: environment.client_version(),
+    };
+    Report::begin(event, &username, visitor)
 }

@@ -1,20 +1,14 @@
 //! The process behind the front: it checks, decides, and writes the verdict.
 
-use super::report::{Report, dynamic_challenge};
 use super::request::{self, Login};
-use crate::auth::{
-    Attempt, Carrier, ChallengeKey, Decision, Outcome, Question, Reason, Rejection, Services, Told,
-};
-use crate::clock::{Deadline, SystemClock, pause};
+use crate::auth::{Attempt, Carrier, ChallengeKey, Outcome, Question, Reason, Rejection, Told};
+use crate::clock::{Deadline, pause};
 use crate::config::Settings;
-use crate::factor::duo;
+use crate::door::{GRACE, Report, with_decision};
 use crate::log::{Entry, Level};
 use crate::openvpn::{self, ControlError, ControlFiles, Environment};
-use crate::primary::Isolated;
 use crate::process;
-use crate::random::SystemRandom;
 use crate::secret::secret;
-use crate::store::OnDemand;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
@@ -26,10 +20,6 @@ pub(super) const HAND_WINDOW: Duration = Duration::from_secs(60);
 /// How long a worker takes at most for such a login. OpenVPN notices a verdict up to 8 seconds late, and a client that
 /// hears of none within its own `hand-window` comes again by itself: it would never learn why, and send push after push.
 const LIFETIME: Duration = Duration::from_secs(50);
-
-/// How much longer than it may wait a process of a hook lives at all. What is left of its work when the wait is over
-/// takes less, as long as nothing hangs.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// The life of a process of a hook that may wait for `patience`.
 pub(super) fn end_after(patience: Duration) {
@@ -222,25 +212,6 @@ fn attempt_of(settings: &Settings, environment: &Environment) -> Result<Attempt,
     request::attempt(settings, environment, username).map_err(|error| Reason::Identity(error.to_string()))
 }
 
-fn with_decision<T>(
-    settings: &Settings,
-    deadline: Deadline,
-    decide: impl FnOnce(&mut Decision<'_>) -> T,
-) -> T {
-    let primary = Isolated::new(&settings.pam.service, settings.exempt_groups(), deadline);
-    let duo = duo::OnDemand::new(&settings.duo, deadline);
-    let mut store = OnDemand::at(settings);
-    let mut decision = Decision::new(Services {
-        settings,
-        primary: &primary,
-        store: &mut store,
-        clock: &SystemClock,
-        random: &SystemRandom,
-        duo: &duo,
-    });
-    decide(&mut decision)
-}
-
 /// The name of a session in the store: OpenVPN names its control file in both calls, and no other session has it.
 fn session_key(control: &ControlFiles) -> ChallengeKey {
     ChallengeKey::of_session(control.verdict.as_os_str().as_bytes())
@@ -266,7 +237,7 @@ fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_
                 (Word::Rejected, control.map(|files| files.reject(&reason)))
             }
             Carrier::Reconnect { state } => {
-                let reason = dynamic_challenge(question, state);
+                let reason = openvpn::challenge::dynamic(state, question.user.as_str(), &question.text);
                 (Word::Rejected, control.map(|files| files.reject(&reason)))
             }
         },

@@ -1,18 +1,30 @@
 //! What came of a login: the line in the log, and the text for the client.
 
-use crate::auth::Reason;
-use crate::auth::{Carrier, Outcome, Question, Rejection, Told};
+use crate::auth::{Carrier, Outcome, Reason, Rejection, Told};
 use crate::clock::Stopwatch;
 use crate::config::Factor;
 use crate::log::{Entry, Level};
-use crate::openvpn::Environment;
 use crate::random::{Random, SystemRandom};
+use std::net::IpAddr;
 use std::time::Duration;
 
+/// What the log says of whoever is at a door, besides the name.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Visitor<'a> {
+    /// The door, where it is not that of OpenVPN's hooks.
+    pub(crate) door: Option<&'static str>,
+    /// Where the client comes from.
+    pub(crate) address: Option<IpAddr>,
+    /// The certificate's common name.
+    pub(crate) common_name: Option<&'a str>,
+    /// What the client says of itself.
+    pub(crate) software: Option<&'a str>,
+}
+
 /// A login that is being reported on: the reference that user and administrator both see, and the time it takes.
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     event: &'static str,
-    environment: &'a Environment,
+    visitor: Visitor<'a>,
     username: String,
     factor: Factor,
     reference: Option<String>,
@@ -21,26 +33,26 @@ pub(super) struct Report<'a> {
 
 impl<'a> Report<'a> {
     /// Begins a report on `event`, `login` or `answer`.
-    pub(super) fn begin(event: &'static str, environment: &'a Environment) -> Self {
-        let username = environment.username().unwrap_or_default().to_string_lossy().into_owned();
+    pub(crate) fn begin(event: &'static str, username: &str, visitor: Visitor<'a>) -> Self {
+        let username = username.to_owned();
         // Without randomness there is no reference; the login goes on and fails where it needs some.
         let reference = SystemRandom.reference().ok();
         let factor = Factor::Totp;
-        Self { event, environment, username, factor, reference, started: Stopwatch::start() }
+        Self { event, visitor, username, factor, reference, started: Stopwatch::start() }
     }
 
     /// The factor that logins have by the settings.
-    pub(super) fn set_factor(&mut self, factor: Factor) {
+    pub(crate) fn set_factor(&mut self, factor: Factor) {
         self.factor = factor;
     }
 
     /// The name typed, where the file says it and not the environment.
-    pub(super) fn set_username(&mut self, username: &str) {
+    pub(crate) fn set_username(&mut self, username: &str) {
         username.clone_into(&mut self.username);
     }
 
     /// Writes the line for a decision.
-    pub(super) fn outcome(&self, outcome: &Outcome) {
+    pub(crate) fn outcome(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Accept(acceptance) => {
                 let level = match acceptance.reason() {
@@ -54,9 +66,10 @@ impl<'a> Report<'a> {
             }
             Outcome::Reject(rejection) => self.rejection(rejection),
             Outcome::Ask(question) => {
-                let method = match question.carrier {
-                    Carrier::Session => "crtext",
-                    Carrier::Reconnect { .. } => "crv1",
+                let method = match (&question.carrier, self.visitor.door) {
+                    (Carrier::Session, _) => "crtext",
+                    (Carrier::Reconnect { .. }, None) => "crv1",
+                    (Carrier::Reconnect { .. }, Some(_)) => "caller",
                 };
                 let factor = question.factor.word();
                 self.entry(Level::Info, factor, "challenge", &question.reason).pair("method", method).write();
@@ -65,7 +78,7 @@ impl<'a> Report<'a> {
     }
 
     /// Writes the line for a rejection.
-    pub(super) fn rejection(&self, rejection: &Rejection) {
+    pub(crate) fn rejection(&self, rejection: &Rejection) {
         let level = match rejection.reason {
             Reason::Internal(_) | Reason::DuoUnavailable(_) => Level::Error,
             Reason::Locked
@@ -80,10 +93,11 @@ impl<'a> Report<'a> {
     }
 
     /// Writes a line about something that is no decision.
-    pub(super) fn note(&self, level: Level, reason: &str, detail: Option<&str>) {
+    pub(crate) fn note(&self, level: Level, reason: &str, detail: Option<&str>) {
         Entry::new(level, self.event)
+            .maybe("door", self.visitor.door)
             .claim("user", &self.username)
-            .maybe("client", self.environment.client_address())
+            .maybe("client", self.visitor.address)
             .pair("outcome", "ignored")
             .pair("reason", reason)
             .maybe("detail", detail)
@@ -91,12 +105,17 @@ impl<'a> Report<'a> {
     }
 
     /// How much longer a verdict is to be kept back that may be known `hold` after the login began.
-    pub(super) fn left_of(&self, hold: Duration) -> Duration {
+    pub(crate) fn left_of(&self, hold: Duration) -> Duration {
         self.started.left_of(hold)
     }
 
+    /// The reference, where there is one.
+    pub(crate) fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+
     /// What the user is told, with the reference that the log has too.
-    pub(super) fn text(&self, told: &Told) -> String {
+    pub(crate) fn text(&self, told: &Told) -> String {
         match &self.reference {
             Some(reference) => format!("{} (ref {reference})", told.text()),
             None => told.text().into_owned(),
@@ -105,12 +124,13 @@ impl<'a> Report<'a> {
 
     fn entry(&self, level: Level, factor: &str, outcome: &str, reason: &Reason) -> Entry {
         let mut entry = Entry::new(level, self.event)
+            .maybe("door", self.visitor.door)
             .claim("user", &self.username)
-            .maybe("client", self.environment.client_address());
-        if let Some(name) = self.environment.common_name() {
+            .maybe("client", self.visitor.address);
+        if let Some(name) = self.visitor.common_name {
             entry = entry.claim("common_name", name);
         }
-        if let Some(version) = self.environment.client_version() {
+        if let Some(version) = self.visitor.software {
             entry = entry.claim("software", version);
         }
         entry
@@ -121,9 +141,4 @@ impl<'a> Report<'a> {
             .pair("milliseconds", self.started.milliseconds())
             .maybe("ref", self.reference.as_deref())
     }
-}
-
-/// The failure reason that carries a question to a client which answers by reconnecting.
-pub(super) fn dynamic_challenge(question: &Question, state: &str) -> String {
-    crate::openvpn::challenge::dynamic(state, question.user.as_str(), &question.text)
 }
