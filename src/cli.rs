@@ -116,6 +116,11 @@ pub enum Command {
     /// Look at all that a login depends on, and say what to change; or at one thing
     #[command(visible_alias = "doctor")]
     Check(Check),
+    /// Check a second factor for another program: a JSON request on standard input, the reply on standard output
+    ///
+    /// Only with --json, and for programs that have root's rights. What stands in request and reply is in
+    /// contrib/doc/verify.md. Exit status: 0 when there is a decision, whichever, 1 when there is none
+    Verify,
     /// The process that runs PAM for a worker: a request on standard input, the reply on standard output
     #[command(hide = true)]
     PrimaryCheck,

@@ -13,6 +13,7 @@
 //! | [`auth`] | the decision, over traits; lockout; proofs. Knows nothing of OpenVPN, files, PAM or SQL |
 //! | `door` | what the ways in have in common: the line in the log, the real services behind a decision |
 //! | [`hook`] | the front that OpenVPN waits for and the worker behind it: they drive the decision |
+//! | [`verify`] | the door for other programs: one JSON request, one reply |
 //! | [`factor`] | TOTP; Duo: what it is asked, menus, and the client, with the only HTTP |
 //! | [`primary`] | PAM, in a process of its own, with the only `unsafe` code |
 //! | [`store`] | SQLite, with the only SQL; secrets sealed with a key from outside |
@@ -20,7 +21,7 @@
 //! | [`admin`] | the administrator's commands, one file each |
 //! | [`age`], [`name`], [`secret`], [`clock`], [`random`], [`files`], [`printable`], [`process`], [`log`] | leaves |
 //!
-//! `hook` and `admin` know all others; `auth` knows `config`, `factor` and leaves; `primary` and `store` implement
+//! `hook`, `verify` and `admin` know all others; `auth` knows `config`, `factor` and leaves; `primary` and `store` implement
 //! `auth`'s traits, [`factor::duo`] has one of its own; `openvpn` and the leaves know leaves only.
 //!
 //! # Who trusts whom
@@ -52,6 +53,7 @@ pub mod process;
 pub mod random;
 pub mod secret;
 pub mod store;
+pub mod verify;
 
 use clap::Parser;
 use cli::{Cli, HookOptions};

@@ -37,6 +37,10 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         crate::primary::run_helper();
         return ExitCode::SUCCESS;
     }
+    // Whatever is wrong, it says so in its own words.
+    if matches!(cli.command, Command::Verify) {
+        return crate::verify::run(&cli.global, environment);
+    }
     // Settings that cannot be read are something that it finds.
     if let Command::Check(Check { what: None, all }) = &cli.command {
         return match check::run(all, &cli.global, environment) {
@@ -47,7 +51,7 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
     }
     let result = settings(&cli.global, environment).and_then(|settings| match &cli.command {
         // Done with above.
-        Command::PrimaryCheck | Command::Check(Check { what: None, .. }) => Ok(()),
+        Command::PrimaryCheck | Command::Verify | Command::Check(Check { what: None, .. }) => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
         Command::BackupCodes(arguments) => backup_codes::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),

@@ -1,7 +1,7 @@
 //! The flows of a login, over the traits of [`super::services`].
 
 use super::limits::Limits;
-use super::proof::{ChallengeFault, CodeCheck, FactorProof, PrimaryProof, accept};
+use super::proof::{CallersWord, ChallengeFault, CodeCheck, FactorProof, PrimaryProof, accept};
 use super::services::{
     Asked, Challenge, ChallengeKey, Records, Services, StoreError, Token, User, UserState,
 };
@@ -81,6 +81,16 @@ impl<'a> Decision<'a> {
             Submission::GenuineToken => self.token(attempt),
             Submission::RefusedToken => stop(Told::AuthenticationFailed, Reason::TokenRefused),
         })
+    }
+
+    /// Decides a login whose primary check was passed elsewhere, by the word of the caller; `response` may be empty. The
+    /// answer to a question that comes of it is [`Submission::Answer`], to [`Decision::login`].
+    pub fn login_by_word(&mut self, attempt: &Attempt, word: CallersWord, response: &SecretBytes) -> Outcome {
+        if let Some(refusal) = attempt.refusal {
+            let reason = Reason::Identity(refusal.to_string());
+            return Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason));
+        }
+        finish(self.after_primary(attempt, PrimaryProof::by_word(word), response, None))
     }
 
     /// Decides the answer to the question of a waiting session. `None` while there is no question to answer: the
@@ -163,6 +173,17 @@ impl<'a> Decision<'a> {
             }
             None => PrimaryProof::by_password(self.services.primary, attempt, password)?,
         };
+        self.after_primary(attempt, primary, response, session)
+    }
+
+    /// The primary check was passed; `response` is the second factor's part, and may be empty.
+    fn after_primary(
+        &mut self,
+        attempt: &Attempt,
+        primary: PrimaryProof,
+        response: &SecretBytes,
+        session: Option<&ChallengeKey>,
+    ) -> Result<Outcome, Stop> {
         let Services { settings, store, clock, .. } = &mut self.services;
         let now = clock.now();
         let mut records = store.begin()?;

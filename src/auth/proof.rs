@@ -47,6 +47,13 @@ impl PrimaryProof {
             .then_some(Self { denial_hold: Duration::ZERO, group: None })
     }
 
+    /// By the word of a caller who has checked the user's password by other means.
+    #[must_use]
+    pub fn by_word(word: CallersWord) -> Self {
+        let CallersWord(()) = word;
+        Self { denial_hold: Duration::ZERO, group: None }
+    }
+
     /// By a challenge out of the store, which is put there only with a proof in hand: the same user, the same
     /// certificate, and in time.
     ///
@@ -103,6 +110,24 @@ impl PrimaryProof {
             expires_at,
             asked,
         }
+    }
+}
+
+/// The word of a caller that the user has passed the caller's own primary check. Nothing makes one but a request that says
+/// so in as many letters: no call of OpenVPN's does, so none can come to one by mistake.
+#[derive(Debug)]
+pub struct CallersWord(());
+
+impl CallersWord {
+    /// What the caller has to write.
+    pub const TEXT: &str = "passed";
+}
+
+impl std::str::FromStr for CallersWord {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::TEXT { Ok(Self(())) } else { Err("primary can only be \"passed\"") }
     }
 }
 

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 pub const MAX_FILE_BYTES: u64 = 16 * 1024;
 
 /// The longest password field, in bytes (`USER_PASS_LEN` with PKCS#11).
-const MAX_PASSWORD_BYTES: usize = 4096;
+pub const MAX_PASSWORD_BYTES: usize = 4096;
 
 /// The longest answer, in bytes.
-const MAX_RESPONSE_BYTES: usize = 512;
+pub const MAX_RESPONSE_BYTES: usize = 512;
 
 /// The longest CRV1 state id, in bytes. Ours have 32.
 const MAX_STATE_BYTES: usize = 64;
@@ -86,6 +86,14 @@ impl Credentials {
 pub struct StateId(String);
 
 impl StateId {
+    /// Parses an id from outside.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let is_one =
+            (1..=MAX_STATE_BYTES).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_alphanumeric);
+        is_one.then(|| Self(String::from_utf8_lossy(bytes).into_owned()))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -138,16 +146,10 @@ impl PasswordField {
             let end = parts.windows(2).position(|pair| pair == b"::");
             let (state, response) = parts.split_at(end.ok_or(CredentialsError::MalformedDynamicResponse)?);
             let response = &response[2..];
-            if state.is_empty()
-                || state.len() > MAX_STATE_BYTES
-                || !state.iter().all(u8::is_ascii_alphanumeric)
-            {
-                return Err(CredentialsError::MalformedDynamicResponse);
-            }
+            let state = StateId::parse(state).ok_or(CredentialsError::MalformedDynamicResponse)?;
             if response.len() > MAX_RESPONSE_BYTES {
                 return Err(CredentialsError::TooLong);
             }
-            let state = StateId(String::from_utf8_lossy(state).into_owned());
             return Ok(Self::Dynamic { state, response: secret::secret(response) });
         }
         // `SESSION_ID_PREFIX` in auth_token.h.

@@ -15,6 +15,7 @@ mod fuzz;
 pub use client::{ClientSoftware, OpenMethod};
 pub use control::{AnswerSlot, ControlError, ControlFiles, SlotState};
 pub use credentials::{
-    Credentials, CredentialsError, MAX_FILE_BYTES, PasswordField, StateId, parse_response,
+    Credentials, CredentialsError, MAX_FILE_BYTES, MAX_PASSWORD_BYTES, MAX_RESPONSE_BYTES, PasswordField,
+    StateId, parse_response,
 };
 pub use environment::{Environment, ScriptType, SessionState};

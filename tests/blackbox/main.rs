@@ -3,6 +3,8 @@
 //! They need neither root nor OpenVPN nor PAM: `[auth] primary = "none"` takes the certificate for the first proof, and
 //! the environments are those of a real OpenVPN server, recorded.
 //!
+//! Access Server's script is run by `python3`.
+//!
 //! What a test cannot try on a machine it says on standard error: codes come from `oathtool` and QR codes are read by
 //! `zbarimg` where these are installed, and the log can be read where there is no `/dev/log`.
 #![allow(
@@ -27,3 +29,4 @@ mod hostile;
 mod import;
 mod settings;
 mod support;
+mod verify;

@@ -336,6 +336,11 @@ impl Door {
         self.decide(|decision| decision.login(attempt, submission, Some(&session())))
     }
 
+    pub(super) fn login_by_word(&mut self, attempt: &Attempt, response: &[u8]) -> Outcome {
+        let word = "passed".parse().unwrap();
+        self.decide(|decision| decision.login_by_word(attempt, word, &secret(response)))
+    }
+
     pub(super) fn answer_in_session(&mut self, attempt: &Attempt, response: &[u8]) -> Option<Outcome> {
         self.decide(|decision| decision.answer_in_session(attempt, &session(), &secret(response)))
     }

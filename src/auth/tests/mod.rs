@@ -5,3 +5,4 @@ mod fakes;
 mod flows;
 mod identity;
 mod properties;
+mod word;

@@ -1,0 +1,62 @@
+//! Passwords that this program is to check: a PAM service of its own, in a view of the machine of its own.
+
+use super::*;
+use crate::support::Namespace;
+use serde_json::json;
+
+fn office(pam: &str) -> Site {
+    let site = Site::new();
+    Namespace::new(&site, pam);
+    site
+}
+
+/// As [`verify`], where the service is `openvpn` in `/etc/pam.d`.
+fn verify_there(site: &Site, request: &Value) -> Answered {
+    site.keep_out_of_the_log(request["password"].as_str().unwrap_or_default().as_bytes());
+    let services = site.path("namespace/pam.d");
+    let script = format!("mount --bind '{}' /etc/pam.d && exec \"$0\" \"$@\"", services.display());
+    let mut command = Command::new("/usr/bin/unshare");
+    command.args(["--mount", "--propagation", "private", "/bin/sh", "-c", &script, PROGRAM]);
+    command.env_clear().arg("--config").arg(site.config()).args(["verify", "--json"]);
+    hand(site, command, request.to_string().as_bytes())
+}
+
+#[test]
+#[ignore = "needs root, for a PAM service of its own"]
+fn a_right_password_leads_to_the_second_factor() {
+    let site = office("auth required pam_permit.so\naccount required pam_permit.so\n");
+    let [a, b] = site.enroll("alice").codes();
+    let question = verify_there(&site, &json!({ "user": "alice", "password": "Password-1" }));
+    question.asks("Please enter your TOTP code");
+    verify(&site, &json!({ "user": "alice", "state": question.state(), "answer": a })).is_allowed("totp");
+    verify_there(&site, &json!({ "user": "alice", "password": "Password-1", "answer": b }))
+        .is_allowed("totp");
+}
+
+#[test]
+#[ignore = "needs root, for a PAM service of its own"]
+fn a_wrong_password_is_denied_whatever_the_code() {
+    let site = office("auth required pam_deny.so\naccount required pam_deny.so\n");
+    let token = site.enroll("alice");
+    for request in [
+        json!({ "user": "alice", "password": "Password-1" }),
+        json!({ "user": "alice", "password": "Password-1", "answer": token.code() }),
+        json!({ "user": "alice", "password": "", "answer": token.code() }),
+        json!({ "user": "alice", "password": "Password-1", "common_name": "alice", "answer": token.code() }),
+    ] {
+        verify_there(&site, &request).is_denied("Authentication failed");
+    }
+    assert!(site.logged(&["door=verify", "reason=primary-denied"]));
+    assert_eq!(site.failures("alice"), 0, "the code was looked at");
+}
+
+#[test]
+#[ignore = "needs root, for a PAM service of its own"]
+fn a_code_may_follow_the_password_where_the_settings_say_so() {
+    let site = office("auth required pam_permit.so\naccount required pam_permit.so\n");
+    let token = site.enroll("alice");
+    let settings = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), settings.replace("[auth]\n", "[auth]\nappended = 'comma'\n")).unwrap();
+    let password = format!("Password-1,{}", token.code());
+    verify_there(&site, &json!({ "user": "alice", "password": password })).is_allowed("totp");
+}
