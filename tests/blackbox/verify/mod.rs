@@ -1,5 +1,6 @@
 //! `verify --json`, as another program calls it; and Access Server's script, which does.
 
+mod access_server;
 mod document;
 mod duo;
 mod pam;
