@@ -1,5 +1,6 @@
 //! The flows of a login, over the traits of [`super::services`].
 
+use super::enrolment::{NewSecret, permitted, question_again};
 use super::limits::Limits;
 use super::proof::{CallersWord, ChallengeFault, CodeCheck, FactorProof, PrimaryProof, accept};
 use super::services::{
@@ -62,7 +63,9 @@ impl<'a> Decision<'a> {
 
     /// Decides a login, or the answer to a question that was asked by reconnecting.
     ///
-    /// `session` names the waiting session, for a question in it. Whatever fails inside is a rejection.
+    /// `session` names the waiting session, for a question in it; one that [must be seen](Question::must_be_seen) there
+    /// goes on with [`Decision::shown_in_session`] or [`Decision::ask_by_reconnecting`]. Whatever fails inside is a
+    /// rejection.
     pub fn login(
         &mut self,
         attempt: &Attempt,
@@ -190,6 +193,12 @@ impl<'a> Decision<'a> {
         let user = match second_factor(settings, records.as_mut(), attempt, &primary, now)? {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => user,
+            SecondFactor::Unset => {
+                Limits::new(&settings.lockout, attempt, now).refuse_locked(records.as_mut())?;
+                drop(records);
+                // A response that came along is the code of no key that anybody was shown.
+                return self.offer_token(attempt, primary, session);
+            }
             SecondFactor::Duo => {
                 drop(records);
                 return self.duo(attempt, primary, response, session);
@@ -207,7 +216,8 @@ impl<'a> Decision<'a> {
                 Wording { text, reason: Reason::FactorNeeded },
             );
         }
-        let outcome = match judge(settings, records.as_mut(), attempt, primary, &user, response, now)? {
+        let wanted = Wanted::Code(user);
+        let outcome = match judge(settings, records.as_mut(), attempt, primary, &wanted, response, now)? {
             Judgement::Accepted(outcome) => outcome,
             // The answer came with the password: a fresh question would be answered with the same, saved, text.
             Judgement::Wrong { rejection, .. } => Outcome::Reject(rejection),
@@ -225,25 +235,45 @@ impl<'a> Decision<'a> {
         session: Option<&ChallengeKey>,
         wording: Wording,
     ) -> Result<Outcome, Stop> {
-        let (key, carrier) = match (attempt.question, session) {
-            (QuestionForm::InSession { .. }, Some(session)) => (*session, Carrier::Session),
+        let (key, carrier) = self.carrier(attempt, session)?;
+        let factor = asked.factor();
+        self.put(&key, attempt, primary, asked)?;
+        let Wording { text, reason } = wording;
+        Ok(Outcome::Ask(Question { text: text.into(), user: attempt.user.clone(), carrier, factor, reason }))
+    }
+
+    /// How a question reaches the user, and where the answer will look for it.
+    pub(super) fn carrier(
+        &self,
+        attempt: &Attempt,
+        session: Option<&ChallengeKey>,
+    ) -> Result<(ChallengeKey, Carrier), Stop> {
+        match (attempt.question, session) {
+            (QuestionForm::InSession { .. }, Some(session)) => Ok((*session, Carrier::Session)),
             (QuestionForm::Reconnect, _) => {
                 let state = self.services.random.state_id()?;
-                (ChallengeKey::of_state(&state), Carrier::Reconnect { state })
+                Ok((ChallengeKey::of_state(&state), Carrier::Reconnect { state }))
             }
             (QuestionForm::InSession { .. }, None) | (QuestionForm::Impossible, _) => {
-                return stop(Told::ClientCannotBeAsked, Reason::NoChallengeMethod);
+                stop(Told::ClientCannotBeAsked, Reason::NoChallengeMethod)
             }
-        };
+        }
+    }
+
+    /// Stores what is asked.
+    pub(super) fn put(
+        &mut self,
+        key: &ChallengeKey,
+        attempt: &Attempt,
+        primary: PrimaryProof,
+        asked: Asked,
+    ) -> Result<(), Stop> {
         let Services { settings, store, clock, .. } = &mut self.services;
         let now = clock.now();
         let expires_at = now.saturating_add(settings.totp.challenge_timeout.get());
-        let factor = asked.factor();
         let mut records = store.begin()?;
-        records.put_challenge(&key, &primary.into_challenge(attempt, asked, expires_at), now)?;
-        records.commit()?;
-        let Wording { text, reason } = wording;
-        Ok(Outcome::Ask(Question { text, user: attempt.user.clone(), carrier, factor, reason }))
+        records.put_challenge(key, &primary.into_challenge(attempt, asked, expires_at), now)?;
+        Ok(records.commit()?)
     }
 
     /// Puts a further question, which can only be answered by reconnecting.
@@ -259,16 +289,26 @@ impl<'a> Decision<'a> {
     }
 
     /// Puts the question of a session by reconnecting instead: it came too late to be put in the session. `question` is
-    /// what [`Decision::login`] returned.
-    pub fn ask_by_reconnecting(&mut self, session: &ChallengeKey, question: Question) -> Outcome {
-        finish(self.move_question(session, question))
+    /// what [`Decision::login`] returned for `attempt`.
+    pub fn ask_by_reconnecting(
+        &mut self,
+        attempt: &Attempt,
+        session: &ChallengeKey,
+        question: Question,
+    ) -> Outcome {
+        finish(if question.must_be_seen() {
+            self.move_unshown(attempt, session, question)
+        } else {
+            self.move_question(session, question)
+        })
     }
 
-    fn move_question(&mut self, session: &ChallengeKey, question: Question) -> Result<Outcome, Stop> {
+    /// Puts by reconnecting what is asked under `key`.
+    pub(super) fn move_question(&mut self, key: &ChallengeKey, question: Question) -> Result<Outcome, Stop> {
         let state = self.services.random.state_id()?;
         let now = self.services.clock.now();
         let mut records = self.services.store.begin()?;
-        let Some(challenge) = records.take_challenge(session)? else {
+        let Some(challenge) = records.take_challenge(key)? else {
             return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
         };
         records.put_challenge(&ChallengeKey::of_state(&state), &challenge, now)?;
@@ -302,33 +342,46 @@ impl<'a> Decision<'a> {
             }
         };
         let factor = second_factor(settings, records.as_mut(), attempt, &primary, now)?;
-        let user = match (factor, challenge.asked) {
+        let wanted = match (factor, challenge.asked) {
             (SecondFactor::None(waived), _) => {
                 records.commit()?;
                 return Ok(Outcome::Accept(accept(primary, waived)));
             }
-            (SecondFactor::Totp(user), Asked::Code) => user,
+            (SecondFactor::Totp(user), Asked::Code) => Wanted::Code(user),
+            (SecondFactor::Unset, Asked::Enrolment(secret)) => Wanted::Enrolment(secret),
+            // What an administrator or another login has set up stays, and nothing comes beside it.
+            (SecondFactor::Totp(_), Asked::Enrolment(_)) => {
+                records.commit()?;
+                return stop(Told::EnrolledMeanwhile, Reason::EnrolledMeanwhile);
+            }
             (SecondFactor::Duo, asked @ (Asked::Duo | Asked::DuoMenu(_) | Asked::DuoApproval(_))) => {
                 records.commit()?;
                 return self.duo_answer(attempt, primary, asked, response);
             }
             // The user's factor was changed since.
-            (SecondFactor::Totp(_), _) | (SecondFactor::Duo, Asked::Code) => {
+            (SecondFactor::Totp(_) | SecondFactor::Unset, _)
+            | (SecondFactor::Duo, Asked::Code | Asked::Enrolment(_)) => {
                 records.commit()?;
                 return stop(Told::AuthenticationFailed, Reason::UnknownChallenge);
             }
         };
         Limits::new(&settings.lockout, attempt, now).refuse_locked(records.as_mut())?;
-        let outcome = match judge(settings, records.as_mut(), attempt, primary, &user, response, now)? {
+        let outcome = match judge(settings, records.as_mut(), attempt, primary, &wanted, response, now)? {
             Judgement::Accepted(outcome) => outcome,
             Judgement::Wrong { rejection, primary, attempts_left: true } if can_follow_up(attempt) => {
                 // In the same transaction, so that there is always a question, or a failure and a rejection.
                 let state = random.state_id()?;
                 let expires_at = now.saturating_add(settings.totp.challenge_timeout.get());
-                let challenge: Challenge = primary.into_challenge(attempt, Asked::Code, expires_at);
+                let (text, asked) = match wanted {
+                    Wanted::Code(_) => {
+                        (format!("{}, try again", Told::IncorrectCode.text()).into(), Asked::Code)
+                    }
+                    Wanted::Enrolment(secret) => (question_again(&secret, attempt), Asked::Enrolment(secret)),
+                };
+                let challenge: Challenge = primary.into_challenge(attempt, asked, expires_at);
                 records.put_challenge(&ChallengeKey::of_state(&state), &challenge, now)?;
                 Outcome::Ask(Question {
-                    text: format!("{}, try again", Told::IncorrectCode.text()),
+                    text,
                     user: attempt.user.clone(),
                     carrier: Carrier::Reconnect { state },
                     factor: Factor::Totp,
@@ -352,6 +405,8 @@ impl<'a> Decision<'a> {
             SecondFactor::None(waived) => return Ok(Outcome::Accept(accept(primary, waived))),
             SecondFactor::Totp(user) => Some(user),
             SecondFactor::Duo => records.user(&attempt.identity)?,
+            // Only a password leads there.
+            SecondFactor::Unset => return stop(Told::AuthenticationFailed, Reason::NotEnrolled(None)),
         };
         match FactorProof::by_token(user.as_ref()) {
             Some(factor) => Ok(Outcome::Accept(accept(primary, factor))),
@@ -378,18 +433,28 @@ pub(super) struct Wording {
 }
 
 /// Which second factor a user has.
-enum SecondFactor {
+pub(super) enum SecondFactor {
     /// None is needed.
     None(FactorProof),
     /// Codes; the user has a token.
     Totp(User),
+    /// None yet, and the user may set up a token now, with a record here or without.
+    Unset,
     /// Duo, with a record here or without.
     Duo,
 }
 
+/// What a response is to be.
+enum Wanted {
+    /// A code of this user's.
+    Code(User),
+    /// A code of the token that is offered.
+    Enrolment(NewSecret),
+}
+
 /// The second factor of an attempt. The refusal is kept back as that of a wrong password would have been: it is to look like
 /// one, and not tell a guesser that it was right.
-fn second_factor(
+pub(super) fn second_factor(
     settings: &Settings,
     records: &mut dyn Records,
     attempt: &Attempt,
@@ -409,10 +474,14 @@ fn second_factor(
     match (factor, user) {
         (Factor::Duo, _) => Ok(SecondFactor::Duo),
         (Factor::Totp, Some(user)) if user.has_token => Ok(SecondFactor::Totp(user)),
-        (Factor::Totp, user) => match FactorProof::waived(&settings.auth, user.as_ref(), now) {
-            Ok(waived) => Ok(SecondFactor::None(waived)),
-            Err(reason) => refused(reason),
-        },
+        (Factor::Totp, user) => {
+            let Err(why_not) = permitted(settings, attempt, primary) else { return Ok(SecondFactor::Unset) };
+            match FactorProof::waived(&settings.auth, user.as_ref(), now) {
+                Ok(waived) => Ok(SecondFactor::None(waived)),
+                Err(Reason::NotEnrolled(None)) => refused(Reason::NotEnrolled(why_not)),
+                Err(reason) => refused(reason),
+            }
+        }
     }
 }
 
@@ -433,14 +502,22 @@ fn judge(
     records: &mut dyn Records,
     attempt: &Attempt,
     primary: PrimaryProof,
-    user: &User,
+    wanted: &Wanted,
     response: &SecretBytes,
     now: UnixTime,
 ) -> Result<Judgement, Stop> {
     let limits = Limits::new(&settings.lockout, attempt, now);
-    let tokens: Vec<Token> = records.tokens(user.id)?;
     let when = totp::Instant { now, window: settings.totp.window.get() };
-    let reason = match FactorProof::by_code(records, user, &tokens, response, when)? {
+    let check = match wanted {
+        Wanted::Code(user) => {
+            let tokens: Vec<Token> = records.tokens(user.id)?;
+            FactorProof::by_code(records, user, &tokens, response, when)?
+        }
+        Wanted::Enrolment(secret) => {
+            FactorProof::by_enrolment(records, &attempt.identity, secret, response, when)?
+        }
+    };
+    let reason = match check {
         CodeCheck::Right(factor) => {
             limits.forgive_user(records)?;
             return Ok(Judgement::Accepted(Outcome::Accept(accept(primary, factor))));
@@ -468,7 +545,7 @@ pub(super) fn can_follow_up(attempt: &Attempt) -> bool {
     }
 }
 
-fn finish(result: Result<Outcome, Stop>) -> Outcome {
+pub(super) fn finish(result: Result<Outcome, Stop>) -> Outcome {
     match result {
         Ok(outcome) => outcome,
         Err(Stop::Reject(rejection)) => Outcome::Reject(rejection),

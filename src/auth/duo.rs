@@ -9,7 +9,7 @@ use super::decision::{Decision, Stop, Wording, can_follow_up, stop};
 use super::limits::Limits;
 use super::proof::{DuoCheck, FactorProof, LookUp, PrimaryProof, accept};
 use super::{Asked, Attempt, ChallengeKey, Outcome, QuestionForm, Reason, Rejection, Told, User, UserState};
-use crate::config::{DuoPrompt, Line, Primary};
+use crate::config::{DuoPrompt, Primary};
 use crate::factor::duo::menu::{Choice, Menu, Style, one_line};
 use crate::factor::duo::{AuthRequest, DuoError, Event, PreauthRequest, Status, Transaction};
 use crate::printable;
@@ -28,9 +28,6 @@ const FAILED_LOOKS: u32 = 3;
 
 /// The longest text of Duo's that a user is told, in bytes.
 const MAX_MESSAGE_BYTES: usize = 200;
-
-/// The longest name, in base64, that leaves room for the longest text in a question that is answered by reconnecting.
-const FREE_NAME_BYTES: usize = 12;
 
 /// What a look-up came to.
 enum Found {
@@ -100,7 +97,7 @@ impl Decision<'_> {
             DuoPrompt::Full => Style::Full,
             DuoPrompt::Short | DuoPrompt::Generic => Style::Short,
         };
-        let text = menu.question(style, attempt.user.as_str(), room(attempt));
+        let text = menu.question(style, attempt.user.as_str(), attempt.room());
         let wording = Wording { text, reason: Reason::FactorNeeded };
         self.ask(attempt, primary, Asked::DuoMenu(menu), session, wording)
     }
@@ -120,7 +117,7 @@ impl Decision<'_> {
                 let (menu, choice) = (Menu::default(), Choice::Default);
                 self.wait(attempt, primary, Sent { transaction, choice, menu, origin: Origin::Answer })
             }
-            Asked::Code => stop(Told::AuthenticationFailed, Reason::UnknownChallenge),
+            Asked::Code | Asked::Enrolment(_) => stop(Told::AuthenticationFailed, Reason::UnknownChallenge),
         }
     }
 
@@ -422,12 +419,6 @@ impl Decision<'_> {
         }
         Ok(records.commit()?)
     }
-}
-
-/// Room for a question, in bytes: with a long name in it, a question that is answered by reconnecting has less.
-fn room(attempt: &Attempt) -> usize {
-    let name = attempt.user.as_str().len().div_ceil(3) * 4;
-    Line::MAX_BYTES.saturating_sub(name.saturating_sub(FREE_NAME_BYTES)).max(40)
 }
 
 /// Words of Duo's for a user. Without colon and bracket they cannot pass for OpenVPN's own (`CRV1:`, `TEMP[`).

@@ -10,6 +10,7 @@
 mod appended;
 mod decision;
 mod duo;
+mod enrolment;
 mod limits;
 mod lockout;
 mod network;
@@ -18,19 +19,23 @@ mod reason;
 mod services;
 
 pub use decision::Decision;
+pub use enrolment::NewSecret;
 pub use lockout::{Failures, is_locked};
 pub use network::Network;
 pub use reason::{Reason, Told};
 pub use services::{
     Asked, BackupCodeId, Challenge, ChallengeKey, PrimaryCheck, PrimaryDenial, PrimaryPass, Records,
-    Services, Store, StoreError, StoredBackupCode, Token, TokenId, User, UserId, UserState,
+    Services, Store, StoreError, StoredBackupCode, Token, TokenId, UsedStep, User, UserId, UserState,
 };
 
 use crate::config;
 use crate::name::{NameError, NameRefusal, UserName};
-use crate::secret::{ExposeSecret, SecretBytes};
+use crate::secret::{ExposeSecret, SecretBytes, SecretString};
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// The longest name, in base64, that leaves room for the longest text in a question that is answered by reconnecting.
+const FREE_NAME_BYTES: usize = 12;
 
 /// Who is at the door, and how they can be asked.
 #[derive(Debug, Clone)]
@@ -194,7 +199,7 @@ impl Rejection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// What to ask.
-    pub text: String,
+    pub text: QuestionText,
     /// Whose answer it is to be, as the challenge names it.
     pub user: UserName,
     /// How the question travels.
@@ -204,6 +209,39 @@ pub struct Question {
     /// Why it is asked, for the log.
     pub reason: Reason,
 }
+
+impl Question {
+    /// Whether the user has to see this very question, and not another one that was put ahead of it: it holds the key of
+    /// their new token. In a session it can be answered once [`Decision::shown_in_session`] was told that they do.
+    #[must_use]
+    pub fn must_be_seen(&self) -> bool {
+        self.reason == Reason::EnrolmentNeeded
+    }
+}
+
+/// The text of a question. It may hold a secret that is for the eyes of the user alone: nothing prints it by mistake.
+#[derive(Debug, Clone)]
+pub struct QuestionText(SecretString);
+
+impl From<String> for QuestionText {
+    fn from(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+}
+
+impl ExposeSecret<str> for QuestionText {
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for QuestionText {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose_secret() == other.expose_secret()
+    }
+}
+
+impl Eq for QuestionText {}
 
 /// How a question travels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,6 +321,12 @@ impl Attempt {
             .map(RefusedName::Username)
             .or_else(|| settings.refusal(&identity).map(RefusedName::CommonName));
         Ok(Self { user, identity, peer, question, refusal })
+    }
+
+    /// Room for a question, in bytes, at least 40: one that is answered by reconnecting has less with a long name in it.
+    fn room(&self) -> usize {
+        let name = self.user.as_str().len().div_ceil(3) * 4;
+        config::Line::MAX_BYTES.saturating_sub(name.saturating_sub(FREE_NAME_BYTES)).max(40)
     }
 }
 

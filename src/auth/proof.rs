@@ -4,15 +4,15 @@
 //! cannot let anyone in by mistake: without both values, [`accept`] cannot be called.
 
 use super::{
-    Asked, Attempt, Challenge, PrimaryCheck, PrimaryDenial, PrimaryPass, Reason, Records, StoreError, Token,
-    User, UserState,
+    Asked, Attempt, Challenge, NewSecret, PrimaryCheck, PrimaryDenial, PrimaryPass, Reason, Records,
+    StoreError, Token, UsedStep, User, UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::{self, Failmode, Unenrolled};
 use crate::factor::backup_code::BackupCode;
 use crate::factor::duo::{self, Choices, DuoError, Preauth, Status, Transaction, Verdict};
 use crate::factor::totp;
-use crate::name::GroupName;
+use crate::name::{GroupName, UserName};
 use crate::secret::SecretBytes;
 use std::time::Duration;
 
@@ -21,6 +21,20 @@ use std::time::Duration;
 pub struct PrimaryProof {
     denial_hold: Duration,
     group: Option<GroupName>,
+    means: Means,
+}
+
+/// What was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    Password,
+    Certificate,
+    /// The answer to a question, which was put to somebody who had shown something.
+    Question,
+    /// A session token.
+    Token,
+    /// What the caller says of a check that was not made here.
+    Word,
 }
 
 impl PrimaryProof {
@@ -35,7 +49,7 @@ impl PrimaryProof {
     ) -> Result<Self, PrimaryDenial> {
         let PrimaryPass { denial_hold, group } =
             check.authenticate(&attempt.user, password, attempt.peer.address)?;
-        Ok(Self { denial_hold, group })
+        Ok(Self { denial_hold, group, means: Means::Password })
     }
 
     /// By the certificate that the VPN server has verified, where the settings say that this is the primary check.
@@ -43,15 +57,18 @@ impl PrimaryProof {
     #[must_use]
     pub fn by_certificate(settings: &config::Auth, attempt: &Attempt) -> Option<Self> {
         let named = attempt.peer.common_name.as_ref().is_some_and(|name| !name.is_empty());
-        (settings.primary == config::Primary::None && named)
-            .then_some(Self { denial_hold: Duration::ZERO, group: None })
+        (settings.primary == config::Primary::None && named).then_some(Self {
+            denial_hold: Duration::ZERO,
+            group: None,
+            means: Means::Certificate,
+        })
     }
 
     /// By the word of a caller who has checked the user's password by other means.
     #[must_use]
     pub fn by_word(word: CallersWord) -> Self {
         let CallersWord(()) = word;
-        Self { denial_hold: Duration::ZERO, group: None }
+        Self { denial_hold: Duration::ZERO, group: None, means: Means::Word }
     }
 
     /// By a challenge out of the store, which is put there only with a proof in hand: the same user, the same
@@ -74,7 +91,7 @@ impl PrimaryProof {
         if now > challenge.expires_at {
             return Err(ChallengeFault::Expired);
         }
-        Ok(Self { denial_hold: Duration::ZERO, group: None })
+        Ok(Self { denial_hold: Duration::ZERO, group: None, means: Means::Question })
     }
 
     /// By a session token that the VPN server found genuine, and an account that is still valid.
@@ -90,13 +107,22 @@ impl PrimaryProof {
             config::Primary::Pam => check.account(&attempt.user, attempt.peer.address)?.group,
             config::Primary::None => None,
         };
-        Ok(Self { denial_hold: Duration::ZERO, group })
+        Ok(Self { denial_hold: Duration::ZERO, group, means: Means::Token })
     }
 
     /// How long after the login began a refusal that must not tell a right password from a wrong one may be known.
     #[must_use]
     pub fn denial_hold(&self) -> Duration {
         self.denial_hold
+    }
+
+    /// Whether it was the password, now or when a question was put; where the settings have a password at all.
+    #[must_use]
+    pub fn is_by_password(&self) -> bool {
+        match self.means {
+            Means::Password | Means::Question => true,
+            Means::Certificate | Means::Token | Means::Word => false,
+        }
     }
 
     /// A challenge to be put into the store: this proof, kept for the answer.
@@ -226,6 +252,33 @@ impl FactorProof {
             }
         }
         Ok(if seen_before { CodeCheck::AlreadyUsed } else { CodeCheck::Wrong })
+    }
+
+    /// By a code of a token that was offered to the owner of `name`, who has none. A right one is burnt and makes the token
+    /// theirs, in `records`: as with [`FactorProof::by_code`].
+    ///
+    /// # Errors
+    /// When the store fails, or they have a token after all.
+    pub fn by_enrolment(
+        records: &mut dyn Records,
+        name: &UserName,
+        secret: &NewSecret,
+        code: &SecretBytes,
+        when: totp::Instant,
+    ) -> Result<CodeCheck, StoreError> {
+        let Some(code) = totp::Code::parse(code) else { return Ok(CodeCheck::Malformed) };
+        match totp::check(&secret.token(), &code, when) {
+            totp::Check::Matches { step, offset } => {
+                let user = records.enrol(name, secret, UsedStep { step, offset }, when.now)?;
+                records.note_login(user, when.now)?;
+                Ok(CodeCheck::Right(Self {
+                    factor: "totp",
+                    reason: Reason::SelfEnrolled,
+                    offset: Some(offset),
+                }))
+            }
+            totp::Check::AlreadyUsed | totp::Check::No => Ok(CodeCheck::Wrong),
+        }
     }
 
     fn by_backup_code(

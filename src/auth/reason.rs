@@ -34,6 +34,10 @@ pub enum Told {
     PushOpen,
     /// The password was right, and nobody answered the telephone.
     NoAnswer,
+    /// The password was right, the user has no token, and this login cannot ask any more.
+    EnrolNextTime,
+    /// The password was right, and the user has got a token while a new one was offered.
+    EnrolledMeanwhile,
 }
 
 impl Told {
@@ -50,6 +54,10 @@ impl Told {
             Self::FactorUnavailable => "The second factor cannot be checked now, try again later",
             Self::PushOpen => "Another login waits for your answer on your phone, answer it or wait a minute",
             Self::NoAnswer => "No answer to the login request, try again",
+            Self::EnrolNextTime => "You have no authenticator app here yet, log in again to set one up",
+            Self::EnrolledMeanwhile => {
+                "Your authenticator app was set up meanwhile, log in again with its code"
+            }
             Self::Duo(message) if message.is_empty() => "Access denied",
             Self::Enrol { message, portal: None } if message.is_empty() => "Enrol in Duo first",
             Self::Duo(message) | Self::Enrol { message, portal: None } => {
@@ -74,6 +82,8 @@ pub enum Reason {
         /// The others.
         left: usize,
     },
+    /// The primary check was right, and so was the code of the token that was offered, which is the user's from now on.
+    SelfEnrolled,
     /// A genuine session token of a user who is still valid.
     SessionToken,
     /// Let in without a second factor because `[auth] unenrolled = "allow"`; until when.
@@ -86,6 +96,8 @@ pub enum Reason {
     DuoFailedOpen(String),
     /// The primary check was right; the second factor is asked for.
     FactorNeeded,
+    /// The primary check was right, and the user has no token: one is offered, and its code asked for.
+    EnrolmentNeeded,
     /// The primary check failed; PAM's own words.
     PrimaryDenied(String),
     /// There was no password.
@@ -94,6 +106,8 @@ pub enum Reason {
     TokenRefused,
     /// The user has no second factor; what changed, where it did.
     NotEnrolled(Option<String>),
+    /// A token was offered to somebody who has got one since.
+    EnrolledMeanwhile,
     /// An administrator disabled the user.
     Disabled,
     /// Duo gave no answer that can be used; why.
@@ -147,16 +161,19 @@ impl Reason {
         match self {
             Self::BothFactors => "both-factors",
             Self::BackupCode { .. } => "backup-code",
+            Self::SelfEnrolled => "self-enrolled",
             Self::SessionToken => "session-token",
             Self::UnenrolledAllowed(_) => "unenrolled-allowed",
             Self::Exempt(_) => "exempt",
             Self::DuoBypass(_) => "duo-bypass",
             Self::DuoFailedOpen(_) => "duo-failed-open",
             Self::FactorNeeded => "factor-needed",
+            Self::EnrolmentNeeded => "enrolment-needed",
             Self::PrimaryDenied(_) => "primary-denied",
             Self::EmptyPassword => "empty-password",
             Self::TokenRefused => "token-refused",
             Self::NotEnrolled(_) => "not-enrolled",
+            Self::EnrolledMeanwhile => "enrolled-meanwhile",
             Self::Disabled => "disabled",
             Self::DuoUnavailable(_) => "duo-unavailable",
             Self::DuoDenied(_) => "duo-denied",
@@ -196,7 +213,7 @@ impl Reason {
             | Self::DuoPushOpen
             | Self::DuoPasscodesSent
             | Self::DuoVerification => Some(Factor::Duo),
-            Self::WrongCode | Self::CodeAlreadyUsed => Some(Factor::Totp),
+            Self::WrongCode | Self::CodeAlreadyUsed | Self::EnrolledMeanwhile => Some(Factor::Totp),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! What the decision asks of the world, as traits.
 
-use super::{Failures, Network};
+use super::{Failures, Network, NewSecret};
 use crate::clock::{Clock, UnixTime};
 use crate::config::{self, Settings};
 use crate::factor::backup_code::SaltedHash;
@@ -115,6 +115,17 @@ pub trait Records {
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn burn_step(&mut self, token: TokenId, step: u64, offset: i64) -> Result<(), StoreError>;
 
+    /// Stores a token of default parameters for somebody who has none, with a record where there is none either. Its
+    /// `step` was used, as with [`Records::burn_step`]. Fails where there is a token: none is ever added or replaced.
+    #[expect(clippy::missing_errors_doc, reason = "see `user`")]
+    fn enrol(
+        &mut self,
+        name: &UserName,
+        secret: &NewSecret,
+        used: UsedStep,
+        now: UnixTime,
+    ) -> Result<UserId, StoreError>;
+
     /// The backup codes of a user, the used ones too.
     #[expect(clippy::missing_errors_doc, reason = "see `user`")]
     fn backup_codes(&mut self, user: UserId) -> Result<Vec<StoredBackupCode>, StoreError>;
@@ -224,6 +235,15 @@ pub struct Token {
     pub last_step: Option<u64>,
 }
 
+/// A step that was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedStep {
+    /// The step.
+    pub step: u64,
+    /// How many steps from the present one; positive when the user's clock is ahead.
+    pub offset: i64,
+}
+
 /// The store's number of a backup code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackupCodeId(pub i64);
@@ -255,6 +275,12 @@ impl ChallengeKey {
     pub fn of_state(state: &str) -> Self {
         Self(Sha256::new_with_prefix(b"state\0").chain_update(state).finalize().into())
     }
+
+    /// The key of a question in a session that has not been shown yet. No answer finds it.
+    #[must_use]
+    pub fn unshown(&self) -> Self {
+        Self(Sha256::new_with_prefix(b"unshown\0").chain_update(self.0).finalize().into())
+    }
 }
 
 /// A question that was asked after a right primary check: to whom, and until when.
@@ -280,6 +306,9 @@ pub struct Challenge {
 pub enum Asked {
     /// A code of one of the user's tokens.
     Code,
+    /// A code of a token that the user does not have yet. Of it a store keeps the secret as it keeps those of tokens.
+    #[serde(skip)]
+    Enrolment(NewSecret),
     /// A choice or a passcode for Duo; what there is to choose from is looked up when the answer comes.
     Duo,
     /// A choice from this menu, or a passcode for Duo.
@@ -293,7 +322,7 @@ impl Asked {
     #[must_use]
     pub fn factor(&self) -> config::Factor {
         match self {
-            Self::Code => config::Factor::Totp,
+            Self::Code | Self::Enrolment(_) => config::Factor::Totp,
             Self::Duo | Self::DuoMenu(_) | Self::DuoApproval(_) => config::Factor::Duo,
         }
     }

@@ -280,6 +280,11 @@ fn check_combinations(settings: &Settings) -> Result<(), ConfigError> {
             "[auth] primary = \"none\" and exempt_groups: groups are those of an account, and without PAM nobody has shown to have one; name the users in exempt",
         ));
     }
+    if settings.auth.primary == Primary::None && settings.totp.self_enroll {
+        return Err(ConfigError::Combination(
+            "[auth] primary = \"none\" and [totp] self_enroll: whoever has a certificate alone would choose its second factor; enrol the users yourself",
+        ));
+    }
     if settings.auth.primary == Primary::None && settings.auth.appended != Appended::Off {
         return Err(ConfigError::Combination(
             "[auth] primary = \"none\" and appended: without a password there is nothing to append to",

@@ -209,6 +209,8 @@ pub struct Totp {
     pub issuer_name: Line,
     /// Steps accepted before and after the present one.
     pub window: Bounded<0, 10>,
+    /// Whether a user without a token sets one up at the next login, with the password alone.
+    pub self_enroll: bool,
 }
 
 impl Default for Totp {
@@ -219,6 +221,7 @@ impl Default for Totp {
             challenge_timeout: Bounded::new::<300>(),
             issuer_name: Line::new("OpenVPN Server"),
             window: Bounded::new::<1>(),
+            self_enroll: false,
         }
     }
 }

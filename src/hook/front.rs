@@ -149,8 +149,8 @@ fn answer(options: &HookOptions, environment: &Environment) {
 fn slot(settings: &Settings) -> Result<Slot, Reason> {
     let (database, max) = (&settings.totp.token_db_path, settings.worker.max.get());
     let taken = match slots::take(database, max) {
-        // Nobody enrols here for Duo: the first login makes the database.
-        Err(SlotError::NoDatabase(_)) if settings.auth.factor == Factor::Duo => {
+        // No administrator enrols anybody here: the first login makes the database.
+        Err(SlotError::NoDatabase(_)) if settings.auth.factor == Factor::Duo || settings.totp.self_enroll => {
             Database::open_or_create(settings).map_err(|error| Reason::Internal(error.to_string()))?;
             slots::take(database, max)
         }

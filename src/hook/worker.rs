@@ -8,7 +8,7 @@ use crate::door::{GRACE, Report, with_decision};
 use crate::log::{Entry, Level};
 use crate::openvpn::{self, ControlError, ControlFiles, Environment};
 use crate::process;
-use crate::secret::secret;
+use crate::secret::{ExposeSecret, secret};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::panic;
@@ -29,8 +29,8 @@ pub(super) fn end_after(patience: Duration) {
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What a worker tells its front.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a worker tells its front. Not printable: what is pending may hold a secret that is for the user's eyes.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Word {
     /// The client is in; OpenVPN's files say so too.
     Accepted,
@@ -137,12 +137,22 @@ impl Job<'_> {
                 (&outcome, &session)
             {
                 let word = Word::Pending(self.pending(question));
-                if self.listener.tell(&word) == Heard::Yes || login.question_ahead(self.settings).is_some() {
+                let question = question.clone();
+                outcome = match self.listener.tell(&word) {
+                    Heard::Yes if question.must_be_seen() => decision.shown_in_session(session, question),
+                    Heard::Yes => Outcome::Ask(question),
+                    // What the front has put ahead does in its place.
+                    Heard::No
+                        if !question.must_be_seen() && login.question_ahead(self.settings).is_some() =>
+                    {
+                        Outcome::Ask(question)
+                    }
+                    Heard::No => decision.ask_by_reconnecting(&login.attempt, session, question),
+                };
+                if matches!(&outcome, Outcome::Ask(Question { carrier: Carrier::Session, .. })) {
                     self.report.outcome(&outcome);
                     return word;
                 }
-                let question = question.clone();
-                outcome = decision.ask_by_reconnecting(session, question);
             }
             self.deliver(&outcome, control.as_ref())
         })
@@ -156,7 +166,7 @@ impl Job<'_> {
 
     fn pending(&self, question: &Question) -> String {
         let timeout = Duration::from_secs(self.settings.totp.challenge_timeout.get());
-        openvpn::challenge::pending(timeout, &question.text)
+        openvpn::challenge::pending(timeout, question.text.expose_secret())
     }
 
     /// Writes the verdict, and tells whoever waits for it.
@@ -237,7 +247,8 @@ fn deliver(outcome: &Outcome, control: Option<&ControlFiles>, report: &Report<'_
                 (Word::Rejected, control.map(|files| files.reject(&reason)))
             }
             Carrier::Reconnect { state } => {
-                let reason = openvpn::challenge::dynamic(state, question.user.as_str(), &question.text);
+                let reason =
+                    openvpn::challenge::dynamic(state, question.user.as_str(), question.text.expose_secret());
                 (Word::Rejected, control.map(|files| files.reject(&reason)))
             }
         },

@@ -308,7 +308,7 @@ impl UserRow {
 }
 
 /// The number of the user's record, which is made where there is none.
-fn record_of(
+pub(super) fn record_of(
     transaction: &rusqlite::Transaction<'_>,
     name: &UserName,
     now: UnixTime,

@@ -146,7 +146,9 @@ impl Lax {
             text("Test-Client"),
             Value::Null,
             (now + 100).into(),
-            text("\"code\""), // challenge
+            text("\"code\""),
+            Value::Null,
+            Value::Null, // challenge
             text("alice"),
             1.into(), // push
         ];
@@ -172,7 +174,7 @@ impl Lax {
     }
 }
 
-const COLUMNS: [(&str, &str); 30] = [
+const COLUMNS: [(&str, &str); 32] = [
     ("user", "id"),
     ("user", "name"),
     ("user", "state"),
@@ -201,6 +203,8 @@ const COLUMNS: [(&str, &str); 30] = [
     ("challenge", "certificate"),
     ("challenge", "expires_at"),
     ("challenge", "asked"),
+    ("challenge", "secret"),
+    ("challenge", "sealed_with"),
     ("push", "identity"),
     ("push", "open_until"),
 ];
@@ -209,8 +213,18 @@ fn column(table: &str, name: &str) -> usize {
     COLUMNS.iter().position(|known| *known == (table, name)).unwrap()
 }
 
-const WORDS: &[&str] =
-    &["disabled", "duo", "totp", "SHA512", "code", "\"duo\"", "{\"duoapproval\":\"x\"}", "bob", "1"];
+const WORDS: &[&str] = &[
+    "disabled",
+    "duo",
+    "totp",
+    "SHA512",
+    "code",
+    "\"duo\"",
+    "\"enrolment\"",
+    "{\"duoapproval\":\"x\"}",
+    "bob",
+    "1",
+];
 
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![

@@ -8,6 +8,7 @@ mod foreign;
 #[cfg(test)]
 mod fuzz;
 mod key;
+mod offer;
 mod records;
 mod rekey;
 mod seal;

@@ -1,16 +1,19 @@
 //! What the decision asks of the store, in SQL.
 
 use super::backup_code;
+use super::enrolment::record_of;
 use super::key::Keyring;
-use super::tokens::tokens_of;
+use super::offer;
+use super::tokens::{self, NewToken, tokens_of};
 use crate::auth::{
-    BackupCodeId, Challenge, ChallengeKey, Failures, Network, Records, StoreError, StoredBackupCode, Token,
-    TokenId, User, UserId, UserState,
+    Asked, BackupCodeId, Challenge, ChallengeKey, Failures, Network, NewSecret, Records, StoreError,
+    StoredBackupCode, Token, TokenId, UsedStep, User, UserId, UserState,
 };
 use crate::clock::UnixTime;
 use crate::config::Factor;
 use crate::name::UserName;
-use rusqlite::types::Type;
+use crate::printable;
+use crate::secret::{ExposeSecret, secret};
 use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 
 /// The longest that a telephone can wait for its owner, in seconds: the most that `[duo] timeout` can be. A record that
@@ -71,6 +74,28 @@ impl Records for SqliteRecords<'_> {
         )?;
         // The caller has seen that the step is new, under the same lock. If the database disagrees, nobody gets in.
         if changed == 1 { Ok(()) } else { Err(unreadable("the last step of a token")) }
+    }
+
+    fn enrol(
+        &mut self,
+        name: &UserName,
+        secret: &NewSecret,
+        UsedStep { step, offset }: UsedStep,
+        now: UnixTime,
+    ) -> Result<UserId, StoreError> {
+        let user = UserId(record_of(&self.0, name, now)?);
+        // The caller has seen that there is none, under the same lock.
+        if !tokens::stored_of(&self.0, user)?.is_empty() {
+            return Err(StoreError(format!(
+                "{} has a token, no other is stored",
+                printable::text(name.as_str())
+            )));
+        }
+        let Token { secret, algorithm, digits, period, .. } = secret.token();
+        let token = NewToken { secret: &secret, algorithm, digits, period };
+        let id = tokens::insert(&self.0, self.1, (user, name), &token, now)?;
+        self.burn_step(id, step, offset)?;
+        Ok(user)
     }
 
     fn backup_codes(&mut self, user: UserId) -> Result<Vec<StoredBackupCode>, StoreError> {
@@ -143,9 +168,17 @@ impl Records for SqliteRecords<'_> {
         // Kept for a while after they expire, so that a late answer can be told that it is late.
         let forgotten = to_sql(now.saturating_sub(3_600));
         self.0.execute("DELETE FROM challenge WHERE expires_at < ?1", [forgotten])?;
+        let (asked, offered) = match &challenge.asked {
+            Asked::Enrolment(secret) => {
+                let question = offer::Question::of(key, challenge);
+                (offer::ASKED.to_owned(), Some(offer::Stored::new(self.1, &question, secret)?))
+            }
+            asked => (serde_json::to_string(asked).map_err(|_| unreadable("a question"))?, None),
+        };
         self.0.execute(
-            "INSERT OR REPLACE INTO challenge (key, user, identity, common_name, certificate, expires_at, asked)
-             VALUES (:key, :user, :identity, :common_name, :certificate, :expires_at, :asked)",
+            "INSERT OR REPLACE INTO challenge
+             (key, user, identity, common_name, certificate, expires_at, asked, secret, sealed_with)
+             VALUES (:key, :user, :identity, :common_name, :certificate, :expires_at, :asked, :secret, :sealed_with)",
             named_params! {
                 ":key": key.0,
                 ":user": challenge.user,
@@ -153,22 +186,24 @@ impl Records for SqliteRecords<'_> {
                 ":common_name": challenge.common_name,
                 ":certificate": challenge.certificate,
                 ":expires_at": to_sql(challenge.expires_at),
-                ":asked": serde_json::to_string(&challenge.asked).map_err(|_| unreadable("a question"))?,
+                ":asked": asked,
+                ":secret": offered.as_ref().map(|offered| offered.blob.expose_secret()),
+                ":sealed_with": offered.as_ref().and_then(|offered| offered.sealed_with.as_deref()),
             },
         )?;
         Ok(())
     }
 
     fn take_challenge(&mut self, key: &ChallengeKey) -> Result<Option<Challenge>, StoreError> {
-        let challenge = self
+        let row = self
             .0
             .prepare_cached(
                 "DELETE FROM challenge WHERE key = ?1
-                 RETURNING user, identity, common_name, certificate, expires_at, asked",
+                 RETURNING user, identity, common_name, certificate, expires_at, asked, secret, sealed_with",
             )?
-            .query_row([key.0], read_challenge)
+            .query_row([key.0], ChallengeRow::read)
             .optional()?;
-        Ok(challenge)
+        row.map(|row| row.challenge(key, self.1)).transpose()
     }
 
     fn commit(self: Box<Self>) -> Result<(), StoreError> {
@@ -187,17 +222,49 @@ pub(super) fn has_challenge(
     Ok(found.is_some())
 }
 
-fn read_challenge(row: &Row<'_>) -> Result<Challenge, rusqlite::Error> {
-    let asked = row.get_ref(5)?.as_str()?;
-    Ok(Challenge {
-        user: row.get(0)?,
-        identity: row.get(1)?,
-        common_name: row.get(2)?,
-        certificate: row.get(3)?,
-        expires_at: from_sql(row.get(4)?),
-        asked: serde_json::from_str(asked)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(5, Type::Text, Box::new(error)))?,
-    })
+/// A row of `challenge`, as it is stored.
+struct ChallengeRow {
+    user: String,
+    identity: String,
+    common_name: Option<String>,
+    certificate: Option<String>,
+    expires_at: UnixTime,
+    asked: String,
+    offered: Option<offer::Stored>,
+}
+
+impl ChallengeRow {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        let sealed_with: Option<String> = row.get("sealed_with")?;
+        let blob = row.get_ref("secret")?.as_blob_or_null()?.map(secret);
+        Ok(Self {
+            user: row.get("user")?,
+            identity: row.get("identity")?,
+            common_name: row.get("common_name")?,
+            certificate: row.get("certificate")?,
+            expires_at: from_sql(row.get("expires_at")?),
+            asked: row.get("asked")?,
+            offered: blob.map(|blob| offer::Stored { blob, sealed_with }),
+        })
+    }
+
+    fn challenge(self, key: &ChallengeKey, keyring: &Keyring) -> Result<Challenge, StoreError> {
+        let asked = if self.asked == offer::ASKED {
+            let question = offer::Question {
+                key,
+                user: &self.user,
+                identity: &self.identity,
+                common_name: self.common_name.as_deref(),
+                certificate: self.certificate.as_deref(),
+                expires_at: self.expires_at,
+            };
+            Asked::Enrolment(offer::required(self.offered)?.open(keyring, &question)?)
+        } else {
+            serde_json::from_str(&self.asked).map_err(|_| unreadable("a question"))?
+        };
+        let Self { user, identity, common_name, certificate, expires_at, .. } = self;
+        Ok(Challenge { user, identity, common_name, certificate, expires_at, asked })
+    }
 }
 
 /// The failures of a subject of this kind, `user` or `address`.

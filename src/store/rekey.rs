@@ -2,6 +2,7 @@
 
 use super::Database;
 use super::key::{Key, KeyId};
+use super::offer;
 use super::sqlite::immediate;
 use super::tokens::{self, SecretError, Stored};
 use crate::auth::StoreError;
@@ -71,6 +72,8 @@ impl Database {
                 changed += 1;
             }
         }
+        // Nobody has those yet. Who is being asked gets another one at the next login.
+        offer::forget_all(&transaction)?;
         transaction.commit()?;
         Ok(Rekeyed { secrets: rows.len(), changed, key: key.map(|key| key.id().clone()) })
     }

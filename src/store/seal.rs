@@ -26,8 +26,13 @@ pub(super) struct Binding<'a> {
     pub(super) period: u32,
 }
 
-impl Binding<'_> {
-    /// One text for each binding: what has no fixed length comes with its length.
+/// Where a secret is stored.
+pub(super) trait Place {
+    /// One text for each place, and for each kind of place: what has no fixed length comes with its length.
+    fn associated_data(&self) -> Vec<u8>;
+}
+
+impl Place for Binding<'_> {
     fn associated_data(&self) -> Vec<u8> {
         let mut data = b"openvpn-2fa: sealed TOTP secret, version 1\0".to_vec();
         for text in [self.user, self.algorithm] {
@@ -45,22 +50,22 @@ impl Binding<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// Seals `secret` for the row of `binding`.
+/// Seals `secret` for `place`.
 ///
 /// # Errors
 /// When there is no randomness for a nonce.
 pub(super) fn seal(
     key: &Key,
-    binding: &Binding<'_>,
+    place: &impl Place,
     secret: &SecretBytes,
     random: &dyn Random,
 ) -> Result<Vec<u8>, RandomError> {
     let mut nonce = [0; NONCE_BYTES];
     random.fill(&mut nonce)?;
-    Ok(seal_with(key, binding, secret, &nonce))
+    Ok(seal_with(key, place, secret, &nonce))
 }
 
-fn seal_with(key: &Key, binding: &Binding<'_>, secret: &SecretBytes, nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
+fn seal_with(key: &Key, place: &impl Place, secret: &SecretBytes, nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
     let secret = secret.expose_secret();
     // Encrypted where it stands, in a buffer that does not grow: no copy of the secret is left behind.
     let mut sealed = Vec::with_capacity(NONCE_BYTES + secret.len() + TAG_BYTES);
@@ -69,7 +74,7 @@ fn seal_with(key: &Key, binding: &Binding<'_>, secret: &SecretBytes, nonce: &[u8
     let tag = XChaCha20Poly1305::new(key.bytes().into())
         .encrypt_inout_detached(
             &XNonce::from(*nonce),
-            &binding.associated_data(),
+            &place.associated_data(),
             (&mut sealed[NONCE_BYTES..]).into(),
         )
         .expect("only messages of 256 GiB are too long (RFC 8439, section 2.8)");
@@ -80,15 +85,15 @@ fn seal_with(key: &Key, binding: &Binding<'_>, secret: &SecretBytes, nonce: &[u8
 /// Opens what [`seal`] made.
 ///
 /// # Errors
-/// When key, row and bytes are not those of the sealing.
-pub(super) fn open(key: &Key, binding: &Binding<'_>, sealed: &[u8]) -> Result<SecretBytes, Damaged> {
+/// When key, place and bytes are not those of the sealing.
+pub(super) fn open(key: &Key, place: &impl Place, sealed: &[u8]) -> Result<SecretBytes, Damaged> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(Damaged)?;
     let (ciphertext, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(Damaged)?;
     let mut secret = Zeroizing::new(ciphertext.to_vec());
     XChaCha20Poly1305::new(key.bytes().into())
         .decrypt_inout_detached(
             &XNonce::from(*nonce),
-            &binding.associated_data(),
+            &place.associated_data(),
             secret.as_mut_slice().into(),
             &Tag::from(*tag),
         )

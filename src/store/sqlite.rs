@@ -23,10 +23,11 @@ const APPLICATION_ID: i32 = 0x4f32_4641;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The migrations, in order. `PRAGMA user_version` counts how many a database has had.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/0001_users_tokens_challenges.sql"),
     include_str!("../../migrations/0002_duo.sql"),
     include_str!("../../migrations/0003_address_limit.sql"),
+    include_str!("../../migrations/0004_self_enrolment.sql"),
 ];
 
 /// How long to wait for another writer.

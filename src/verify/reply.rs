@@ -3,6 +3,7 @@
 use crate::auth::{Carrier, Outcome, Told};
 use crate::config::Settings;
 use crate::printable;
+use crate::secret::ExposeSecret;
 use serde::Serialize;
 
 /// The longest text for a user, in bytes. Callers put it where VPN clients show it, which take no more.
@@ -51,7 +52,7 @@ impl Reply {
             Outcome::Reject(rejection) => Self::denial(&rejection.told, reference),
             Outcome::Ask(question) => match &question.carrier {
                 Carrier::Reconnect { state } => Self::Question {
-                    text: printable::ascii(&question.text, MAX_TEXT_BYTES),
+                    text: printable::ascii(question.text.expose_secret(), MAX_TEXT_BYTES),
                     state: state.clone(),
                     echo: true,
                     seconds: settings.totp.challenge_timeout.get(),

@@ -49,6 +49,8 @@ impl PrimaryCheck for FakePrimary {
 #[derive(Clone, Default)]
 pub(super) struct Tables {
     pub(super) users: HashMap<String, User>,
+    /// The tokens that users have set up themselves.
+    pub(super) set_up: Vec<SetUp>,
     pub(super) last_step: Option<u64>,
     pub(super) backup_codes: Vec<StoredBackupCode>,
     pub(super) failures: HashMap<String, Failures>,
@@ -58,7 +60,15 @@ pub(super) struct Tables {
     pub(super) logins: usize,
 }
 
-/// A store in memory. Each user has one token, of [`token`]. `fails_at` makes the n-th operation fail.
+/// A token that a user has set up.
+#[derive(Clone)]
+pub(super) struct SetUp {
+    owner: UserId,
+    pub(super) secret: NewSecret,
+    pub(super) last_step: u64,
+}
+
+/// A store in memory. Each user has one token, of [`token`], or the one that they have set up. `fails_at` makes the n-th operation fail.
 #[derive(Default)]
 pub(super) struct FakeStore {
     pub(super) tables: Tables,
@@ -108,16 +118,49 @@ impl Records for FakeRecords<'_> {
         Ok(self.changed.users.get(name.as_str()).copied())
     }
 
-    fn tokens(&mut self, _: UserId) -> Result<Vec<Token>, StoreError> {
+    fn tokens(&mut self, user: UserId) -> Result<Vec<Token>, StoreError> {
         self.store.step()?;
+        if let Some(index) = self.changed.set_up.iter().position(|token| token.owner == user) {
+            let SetUp { secret, last_step, .. } = &self.changed.set_up[index];
+            let id = TokenId(FIRST_SET_UP + i64::try_from(index).unwrap());
+            return Ok(vec![Token { id, last_step: Some(*last_step), ..secret.token() }]);
+        }
         Ok(vec![Token { last_step: self.changed.last_step, ..token() }])
     }
 
-    fn burn_step(&mut self, _: TokenId, step: u64, _: i64) -> Result<(), StoreError> {
+    fn burn_step(&mut self, token: TokenId, step: u64, _: i64) -> Result<(), StoreError> {
         self.store.step()?;
+        if let Ok(index) = usize::try_from(token.0 - FIRST_SET_UP) {
+            let last_step = &mut self.changed.set_up[index].last_step;
+            assert!(step > *last_step, "a step is burnt once");
+            *last_step = step;
+            return Ok(());
+        }
         assert!(self.changed.last_step.is_none_or(|last| step > last), "a step is burnt once");
         self.changed.last_step = Some(step);
         Ok(())
+    }
+
+    fn enrol(
+        &mut self,
+        name: &UserName,
+        secret: &NewSecret,
+        UsedStep { step, .. }: UsedStep,
+        _: UnixTime,
+    ) -> Result<UserId, StoreError> {
+        self.store.step()?;
+        let next = UserId(i64::try_from(self.changed.users.len()).unwrap() + 10);
+        let user = self.changed.users.entry(name.as_str().to_owned()).or_insert(User {
+            id: next,
+            state: UserState::Enabled,
+            factor: None,
+            has_token: false,
+        });
+        assert!(!user.has_token, "no token is ever added or replaced");
+        user.has_token = true;
+        let owner = user.id;
+        self.changed.set_up.push(SetUp { owner, secret: secret.clone(), last_step: step });
+        Ok(owner)
     }
 
     fn backup_codes(&mut self, _: UserId) -> Result<Vec<StoredBackupCode>, StoreError> {
@@ -296,6 +339,9 @@ impl Random for FakeRandom {
     }
 }
 
+/// The number of the first token that a user sets up.
+const FIRST_SET_UP: i64 = 100;
+
 pub(super) fn token() -> Token {
     Token {
         id: TokenId(7),
@@ -346,7 +392,20 @@ impl Door {
     }
 
     pub(super) fn ask_by_reconnecting_instead(&mut self, question: Question) -> Outcome {
-        self.decide(|decision| decision.ask_by_reconnecting(&session(), question))
+        self.ask_by_reconnecting_instead_for(&attempt(IN_SESSION), question)
+    }
+
+    pub(super) fn ask_by_reconnecting_instead_for(
+        &mut self,
+        attempt: &Attempt,
+        question: Question,
+    ) -> Outcome {
+        self.decide(|decision| decision.ask_by_reconnecting(attempt, &session(), question))
+    }
+
+    /// The user sees the question that was put in the session.
+    pub(super) fn shown_in_session(&mut self, question: Question) -> Outcome {
+        self.decide(|decision| decision.shown_in_session(&session(), question))
     }
 
     fn decide<T>(&mut self, decide: impl FnOnce(&mut Decision<'_>) -> T) -> T {
@@ -435,6 +494,6 @@ pub(super) fn shown(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accept(acceptance) => format!("accept {}", acceptance.reason()),
         Outcome::Reject(rejection) => format!("{}: {}", rejection.told.text(), rejection.reason),
-        Outcome::Ask(question) => format!("ask {}: {}", question.reason, question.text),
+        Outcome::Ask(question) => format!("ask {}: {}", question.reason, question.text.expose_secret()),
     }
 }

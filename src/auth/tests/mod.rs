@@ -1,6 +1,7 @@
 //! The decision against scripted services: every flow, every way it can go wrong.
 
 mod duo;
+mod enrolment;
 mod fakes;
 mod flows;
 mod identity;

@@ -47,6 +47,15 @@ fn the_word_does_not_stand_for_the_second_factor() {
 }
 
 #[test]
+fn nobody_sets_up_a_token_by_a_callers_word() {
+    let mut door = Door::new();
+    door.settings.totp.self_enroll = true;
+    let here = attempt_of("nobody", QuestionForm::Reconnect);
+    assert!(matches!(door.login(&here, &typed(PASSWORD)), Outcome::Ask(_)), "a password does");
+    assert_eq!(shown(&door.login_by_word(&here, b"")), "Authentication failed: not-enrolled");
+}
+
+#[test]
 fn nobody_has_a_group_by_a_callers_word() {
     let mut door = Door::new();
     door.settings.auth.exempt_groups = toml::Value::from("vips").try_into().unwrap();

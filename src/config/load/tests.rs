@@ -86,6 +86,7 @@ const KEYS: &[Key] = &[
     Key { section: "totp", name: "challenge_timeout", variable: "totpChallengeTimeout", in_file: "60", in_environment: "60", shown: |s| s.totp.challenge_timeout.get().to_string(), default: "300", changed: "60" },
     Key { section: "totp", name: "issuer_name", variable: "totpIssuerName", in_file: "'ACME'", in_environment: "ACME", shown: |s| s.totp.issuer_name.as_str().to_owned(), default: "OpenVPN Server", changed: "ACME" },
     Key { section: "totp", name: "window", variable: "totpWindow", in_file: "0", in_environment: "0", shown: |s| s.totp.window.get().to_string(), default: "1", changed: "0" },
+    Key { section: "totp", name: "self_enroll", variable: "totpSelfEnroll", in_file: "true", in_environment: "true", shown: |s| s.totp.self_enroll.to_string(), default: "false", changed: "true" },
     Key { section: "store", name: "key_file", variable: "storeKeyFile", in_file: "'/k'", in_environment: "/k", shown: |s| format!("{:?}", s.store.key_file()), default: "None", changed: "Some(\"/k\")" },
     Key { section: "worker", name: "max", variable: "workerMax", in_file: "8", in_environment: "8", shown: |s| s.worker.max.get().to_string(), default: "4", changed: "8" },
     Key { section: "lockout", name: "max_failures", variable: "lockoutMaxFailures", in_file: "3", in_environment: "3", shown: |s| s.lockout.max_failures.get().to_string(), default: "5", changed: "3" },
@@ -697,6 +698,8 @@ fn settings_that_exclude_each_other_are_refused() {
         let text = in_file(&format!("[auth]\nprimary = 'none'\n{groups}\n")).unwrap_err().to_string();
         assert!(text.contains("primary = \"none\" and exempt_groups"), "{text}");
     }
+    let alone = in_file("[auth]\nprimary = 'none'\n[totp]\nself_enroll = true\n").unwrap_err().to_string();
+    assert!(alone.contains("primary = \"none\" and [totp] self_enroll"), "{alone}");
     for form in ["comma", "digits"] {
         let text = in_file(&format!("[auth]\nprimary = 'none'\nappended = '{form}'\n")).unwrap_err();
         assert!(text.to_string().contains("nothing to append to"), "{text}");

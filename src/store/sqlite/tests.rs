@@ -764,6 +764,7 @@ fn a_database_of_the_first_version_is_brought_up_to_date() {
         .connection
         .execute_batch(
             "DROP TABLE push; ALTER TABLE challenge DROP COLUMN asked; ALTER TABLE failure DROP COLUMN forget_at;
+             ALTER TABLE challenge DROP COLUMN secret; ALTER TABLE challenge DROP COLUMN sealed_with;
              PRAGMA user_version = 1;
              INSERT INTO challenge (key, user, identity, expires_at) VALUES (zeroblob(32), 'alice', 'alice', 5);
              INSERT INTO failure (kind, subject, count) VALUES ('user', 'alice', 3);",

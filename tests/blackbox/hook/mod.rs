@@ -8,5 +8,6 @@ mod limits;
 mod logins;
 mod reconnecting;
 mod refusals;
+mod self_enrolment;
 mod tokens;
 mod workers;

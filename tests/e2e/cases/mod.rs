@@ -12,6 +12,7 @@ mod modules;
 mod questions;
 mod refusals;
 mod renegotiation;
+mod self_enrolment;
 mod settings;
 mod traces;
 mod workers;
@@ -43,6 +44,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("attacks", attacks::cases()),
         ("lockout", lockout::cases()),
         ("renegotiation", renegotiation::cases()),
+        ("self_enrolment", self_enrolment::cases()),
         ("settings", settings::cases()),
         ("traces", traces::cases()),
         ("concurrency", concurrency::cases()),
