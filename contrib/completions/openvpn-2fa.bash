@@ -73,6 +73,9 @@ _openvpn__2fa() {
             openvpn__2fa,unlock)
                 cmd="openvpn__2fa__subcmd__unlock"
                 ;;
+            openvpn__2fa,verify)
+                cmd="openvpn__2fa__subcmd__verify"
+                ;;
             openvpn__2fa__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__check__subcmd__duo"
                 ;;
@@ -139,6 +142,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,unlock)
                 cmd="openvpn__2fa__subcmd__help__subcmd__unlock"
                 ;;
+            openvpn__2fa__subcmd__help,verify)
+                cmd="openvpn__2fa__subcmd__help__subcmd__verify"
+                ;;
             openvpn__2fa__subcmd__help__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check__subcmd__duo"
                 ;;
@@ -149,7 +155,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check doctor help"
+            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check doctor verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -431,7 +437,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check help"
+            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -710,6 +716,20 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__import)
             opts="-y -h --format --user --dry-run --force --issuer --table --user-column --secret-column --digits --period --passphrase-file --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -931,6 +951,28 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__unlock)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__verify)
             opts="-h --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
