@@ -164,7 +164,7 @@ fn merge(merged: &mut toml::Table, entry: Entry) -> Result<(), ConfigError> {
     let message = match &entry.key {
         // The error may quote the value.
         Some(key) if SECRET_KEYS.contains(&key.as_str()) => "a text in quotes is wanted".to_owned(),
-        _ => first_error.map_or_else(|| "not UTF-8".to_owned(), |error| error.message().to_owned()),
+        _ => first_error.map_or_else(|| "not UTF-8".to_owned(), |error| with_suggestion(error.message())),
     };
     let key = match entry.key {
         Some(key) => format!("[{}] {key}", entry.section),
@@ -172,6 +172,21 @@ fn merge(merged: &mut toml::Table, entry: Entry) -> Result<(), ConfigError> {
     };
     let (key, message) = (crate::printable::text(&key), crate::printable::text(&message));
     Err(ConfigError::Value { origin: entry.origin, key, message })
+}
+
+/// A complaint of serde's about a name that it does not know, with the one that was probably meant.
+fn with_suggestion(message: &str) -> String {
+    let mut names = message.split('`').skip(1).step_by(2);
+    let known = ["unknown field", "unknown variant"].iter().any(|beginning| message.starts_with(beginning));
+    let Some(unknown) = names.next().filter(|_| known) else { return message.to_owned() };
+    let distance = |name: &str| strsim::osa_distance(&unknown.to_lowercase(), name);
+    // One slip in three letters.
+    let near =
+        names.map(|name| (distance(name), name)).filter(|(distance, name)| *distance <= name.len() / 3);
+    match near.min() {
+        Some((_, name)) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
+    }
 }
 
 fn file_entries(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>, ConfigError> {

@@ -275,6 +275,29 @@ fn variables_that_only_resemble_settings_are_passed_over() {
 }
 
 #[test]
+fn who_mistypes_a_name_is_told_which_one_was_probably_meant() {
+    for (content, meant) in [
+        ("[totp]\nwindov = 1\n", Some("window")),
+        ("[totp]\nToken-DB-Path = '/x'\n", Some("token_db_path")),
+        ("[pam]\nservices = 'x'\n", Some("service")),
+        ("[totpt]\nwindow = 1\n", Some("totp")),
+        ("[lokcout]\n", Some("lockout")),
+        ("lockuot = 1\n", Some("lockout")),
+        ("[auth]\nchallenge = 'CRV1'\n", Some("crv1")),
+        ("[auth]\nidentity = 'comon-name'\n", Some("common-name")),
+        ("[auth]\nnonsense = 1\n", None),
+        ("[nonsense]\n", None),
+        ("[auth]\nunenrolled = 'maybe'\n", None),
+        ("[duo]\nskey = 1\n", None),
+    ] {
+        let file = SettingsFile::new(content);
+        let error = load(&file.sources(&[])).map(drop).unwrap_err().to_string();
+        let suggested = error.split_once("; did you mean `").map(|(_, rest)| rest.trim_end_matches("`?"));
+        assert_eq!(suggested, meant, "{content}: {error}");
+    }
+}
+
+#[test]
 fn what_is_wrong_in_the_file_is_named_with_file_line_section_and_key() {
     let choices = "expected one of";
     for (content, place, why) in [
