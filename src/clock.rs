@@ -109,6 +109,16 @@ pub fn rfc3339(instant: UnixTime) -> String {
         .unwrap_or_else(|| format!("{instant} s after 1970"))
 }
 
+/// An instant for people who look at many: `2026-11-21 21:07`, by UTC, which stands above it.
+#[must_use]
+pub fn to_the_minute(instant: UnixTime) -> String {
+    let text = rfc3339(instant);
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(time)) if text.len() == 20 => format!("{day} {time}"),
+        _ => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +138,7 @@ mod tests {
         ] {
             assert_eq!(rfc3339(time), text);
         }
+        assert_eq!(to_the_minute(1_795_295_268), "2026-11-21 21:07");
+        assert_eq!(to_the_minute(u64::MAX), "18446744073709551615 s after 1970");
     }
 }

@@ -24,6 +24,34 @@ pub(crate) fn is_unsafe(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// How many columns of a terminal `text` takes, which [`text`] has made safe. No less than terminals take.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    text.chars().map(width_of).sum()
+}
+
+/// How many columns a character takes: two where terminals draw it wide (UAX #11, `W` and `F`, in whole blocks), else one,
+/// though some that stand above another take none.
+#[must_use]
+pub fn width_of(character: char) -> usize {
+    match character {
+        '\u{1100}'..='\u{115f}'
+        | '\u{231a}'..='\u{27bf}'
+        | '\u{2b00}'..='\u{2bff}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe10}'..='\u{fe6f}'
+        | '\u{ff01}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{16fe0}'..='\u{1b2ff}'
+        | '\u{1f000}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
 /// `text` reduced to what every OpenVPN client shows: printable ASCII. Anything else becomes `?`, because one byte
 /// outside 0x20-0x7e loses the whole message on clients since 2.6.11. At most `limit` bytes.
 #[must_use]
@@ -39,6 +67,15 @@ mod tests {
     fn terminal_sequences_are_shown_not_obeyed() {
         assert_eq!(text("a\x1b[31mb\r\n\u{202e}c"), "a\\u{1b}[31mb\\u{d}\\u{a}\\u{202e}c");
         assert_eq!(text("j\u{f6}rg 'x' \"y\""), "j\u{f6}rg 'x' \"y\"");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        for (text, columns) in
+            [("alice", 5), ("j\u{f6}rg", 4), ("\u{674e}\u{56db}", 4), ("\u{1f511}", 2), ("", 0)]
+        {
+            assert_eq!(width(text), columns, "{text}");
+        }
     }
 
     #[test]

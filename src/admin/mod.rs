@@ -17,6 +17,7 @@ mod qr;
 mod rekey;
 mod set;
 mod show;
+mod table;
 mod terminal;
 
 use crate::cli::{Check, CheckOne, Cli, Command, Global};

@@ -1,17 +1,40 @@
-//! Passphrases, from the terminal or a file.
+//! What is special about a terminal: its colours, and what is typed at it.
 
 use crate::files;
 use crate::secret::{ExposeSecret, SecretString};
 use anyhow::{Context, bail};
 use rustix::fs::{Mode, OFlags};
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The longest line that is read, in bytes.
 const MAX_LINE_BYTES: usize = 4096;
+
+/// Whether there are to be colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    /// A terminal, and nobody has set `NO_COLOR`.
+    Yes,
+    /// Anything else.
+    No,
+}
+
+/// Whether what is written to `stream` may have colours (no-color.org).
+pub(super) fn colours(stream: &impl IsTerminal) -> Colours {
+    let plain = std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
+    if stream.is_terminal() && !plain { Colours::Yes } else { Colours::No }
+}
+
+/// How many columns the terminal of standard output has.
+pub(super) fn columns() -> usize {
+    match tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => 80,
+    }
+}
 
 /// A passphrase that is to be opened with, or made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

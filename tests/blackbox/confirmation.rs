@@ -1,27 +1,6 @@
 //! What destroys something asks first, where somebody is there to answer.
 
-use crate::support::{PROGRAM, Site, need};
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-/// What a terminal shows of a command whose user types `typed`, and the exit status; `None` where no terminal can be had.
-fn on_terminal(site: &Site, arguments: &str, typed: &str) -> Option<(i32, String)> {
-    need("script");
-    let line = format!("{PROGRAM} --config {} {arguments}", site.config().display());
-    let mut script = Command::new("script");
-    script.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("SHELL", "/bin/sh");
-    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut script = script.spawn().unwrap();
-    // The pipe is closed behind it, which is the end of the input on the terminal.
-    let _ = script.stdin.take().unwrap().write_all(typed.as_bytes());
-    let output = script.wait_with_output().unwrap();
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    if complaint.contains("pseudo-terminal") {
-        eprintln!("not tried: {complaint}");
-        return None;
-    }
-    Some((output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap()))
-}
+use crate::support::{Site, on_terminal};
 
 fn is_enrolled(site: &Site, user: &str) -> bool {
     site.admin(&["show", user]).status == 0

@@ -27,6 +27,7 @@ mod fail2ban;
 mod hook;
 mod hostile;
 mod import;
+mod list;
 mod settings;
 mod support;
 mod verify;

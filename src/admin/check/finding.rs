@@ -1,5 +1,6 @@
 //! What a check found, and how it is shown.
 
+use crate::admin::terminal::Colours;
 use crate::printable;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -85,13 +86,4 @@ impl Findings {
         let one = |finding: &Finding| json!({ "level": finding.level.word(), "finding": finding.text, "remedy": finding.remedy });
         json!({ "level": self.level().word(), "findings": self.0.iter().map(one).collect::<Vec<_>>() })
     }
-}
-
-/// Whether the terminal is to show colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colours {
-    /// A terminal, and nobody has set `NO_COLOR`.
-    Yes,
-    /// Anything else.
-    No,
 }

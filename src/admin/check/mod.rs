@@ -6,14 +6,15 @@ mod machine;
 mod server;
 mod server_conf;
 
+use super::terminal;
 use crate::cli::{CheckAll, Global};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Factor, Primary, Settings, Sources, Unenrolled};
 use crate::openvpn::Environment;
 use crate::store::Database;
-use finding::{Colours, Findings, Level};
+use finding::{Findings, Level};
 use server_conf::ServerConf;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The longest configuration of OpenVPN's that is read, in bytes.
@@ -88,9 +89,7 @@ fn show(findings: &Findings, global: &Global) -> anyhow::Result<bool> {
     if global.json {
         super::print_json(&findings.json())?;
     } else {
-        let plain = std::env::vars_os().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
-        let colours = if io::stdout().is_terminal() && !plain { Colours::Yes } else { Colours::No };
-        super::print(&findings.text(colours))?;
+        super::print(&findings.text(terminal::colours(&io::stdout())))?;
     }
     Ok(findings.level() != Level::Bad)
 }
