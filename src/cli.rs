@@ -1,6 +1,9 @@
 //! The command line: clap types, nothing else.
 
+use crate::factor::totp::Algorithm;
 use crate::import::Format;
+use crate::printable;
+use crate::secret::SecretString;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -25,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   openvpn-2fa enroll alice                  a new secret, with a QR code on a terminal
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
+  openvpn-2fa enroll carol --secret -       a secret that carol has already, typed or from a pipe
   openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
@@ -142,9 +146,22 @@ pub struct Enroll {
     /// Replace an enrolment: the old codes stop working
     #[arg(long)]
     pub force: bool,
+    /// Take over a secret, in base32. Others on this machine can read what stands in a command line: - takes the first
+    /// line of standard input instead, and asks for it on a terminal
+    #[arg(long, value_name = "BASE32")]
+    pub secret: Option<SecretString>,
+    /// What the codes are like.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// What to call the token where tokens are listed, such as phone; it is not in the URI
+    #[arg(long, value_name = "TEXT")]
+    pub label: Option<Label>,
     /// Print a QR code to standard error, also when standard output is no terminal
     #[arg(long)]
     pub qr: bool,
+    /// The same with light and dark exchanged, for terminals or apps that want it so
+    #[arg(long)]
+    pub qr_invert: bool,
     /// Write the QR code to a new file, .png or .svg
     #[arg(long, value_name = "FILE")]
     pub qr_file: Option<PathBuf>,
@@ -154,6 +171,52 @@ pub struct Enroll {
     /// Whether to ask before an enrolment is replaced.
     #[command(flatten)]
     pub consent: Consent,
+}
+
+/// What the codes of a new token are like. Most apps know the defaults only.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Shape {
+    /// The hash function of the codes: sha1, sha256 or sha512; many apps ignore it, and go on with sha1
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "sha1",
+        ignore_case = true,
+        hide_possible_values = true
+    )]
+    pub algorithm: Algorithm,
+    /// Digits of a code, 6 to 8; many apps ignore it
+    #[arg(long, value_name = "N", default_value = "6", value_parser = clap::value_parser!(u8).range(6..=8))]
+    pub digits: u8,
+    /// Seconds for which a code counts; many apps ignore it
+    #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub period: u32,
+}
+
+/// What an administrator calls a token: 1 to 100 bytes, all of which can be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label(String);
+
+impl Label {
+    /// The longest, in bytes.
+    const MAX_BYTES: usize = 100;
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() || text.len() > Self::MAX_BYTES || text.chars().any(printable::is_unsafe) {
+            return Err(format!("1 to {} bytes are wanted that can be seen", Self::MAX_BYTES));
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 /// `backup-codes`

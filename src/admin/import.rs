@@ -291,6 +291,7 @@ fn tokens(user: &User) -> Vec<UsedToken<'_>> {
             algorithm: found.algorithm,
             digits: found.digits,
             period: found.period,
+            label: "",
         };
         UsedToken { token, last_step: found.last_step }
     }

@@ -24,19 +24,30 @@ pub(super) enum Colour {
     None,
 }
 
+/// Which modules are light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Light {
+    /// The ground, as it is on paper.
+    AsUsual,
+    /// The code itself.
+    Exchanged,
+}
+
 fn encode(uri: &SecretString) -> anyhow::Result<QrCode> {
     QrCode::with_error_correction_level(uri.expose_secret(), EcLevel::M)
         .context("the otpauth:// URI is too long for a QR code: a shorter issuer_name helps")
 }
 
 /// A QR code as half blocks, two modules high to a line.
-pub(super) fn blocks(uri: &SecretString, colour: Colour) -> anyhow::Result<String> {
+pub(super) fn blocks(uri: &SecretString, colour: Colour, light: Light) -> anyhow::Result<String> {
     let code = encode(uri)?;
     let width = code.width() + 2 * QUIET_ZONE;
     let is_dark = |x: usize, y: usize| {
         let inside = |at: usize| (QUIET_ZONE..QUIET_ZONE + code.width()).contains(&at);
         inside(x) && inside(y) && code[(x - QUIET_ZONE, y - QUIET_ZONE)] == Color::Dark
     };
+    // What is drawn is black where the colours are ours, and else as light as the terminal's text.
+    let drawn_dark = (colour == Colour::Both) == (light == Light::AsUsual);
     let mut text = String::new();
     for y in (0..width).step_by(2) {
         if colour == Colour::Both {
@@ -44,7 +55,7 @@ pub(super) fn blocks(uri: &SecretString, colour: Colour) -> anyhow::Result<Strin
         }
         for x in 0..width {
             let (upper, lower) = (is_dark(x, y), is_dark(x, y + 1));
-            let (upper, lower) = if colour == Colour::Both { (upper, lower) } else { (!upper, !lower) };
+            let (upper, lower) = if drawn_dark { (upper, lower) } else { (!upper, !lower) };
             text.push(match (upper, lower) {
                 (true, true) => '\u{2588}',
                 (true, false) => '\u{2580}',
@@ -149,17 +160,34 @@ mod tests {
     #[test]
     fn a_terminal_code_is_square_and_has_its_quiet_zone() {
         let uri = SecretString::from("otpauth://totp/x:y?secret=GEZDGNBVGY3TQOJQ&issuer=x");
-        let text = blocks(&uri, Colour::None).unwrap();
+        let text = blocks(&uri, Colour::None, Light::AsUsual).unwrap();
         let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
         let width = lines[0].len();
         assert_eq!(lines.len(), width.div_ceil(2));
         assert!(lines.iter().all(|line| line.len() == width));
         assert!(lines[..2].iter().flatten().all(|&c| c == '\u{2588}'), "light border above");
-        let coloured = blocks(&uri, Colour::Both).unwrap();
+        let coloured = blocks(&uri, Colour::Both, Light::AsUsual).unwrap();
         assert!(
             coloured
                 .lines()
                 .all(|line| line.starts_with("\x1b[38;5;16;48;5;231m") && line.ends_with("\x1b[0m"))
         );
+    }
+
+    #[test]
+    fn an_exchanged_code_is_the_other_one_module_for_module() {
+        let uri = SecretString::from("otpauth://totp/x:y?secret=GEZDGNBVGY3TQOJQ&issuer=x");
+        let other = |module| match module {
+            '\u{2588}' => ' ',
+            ' ' => '\u{2588}',
+            '\u{2580}' => '\u{2584}',
+            '\u{2584}' => '\u{2580}',
+            other => other,
+        };
+        for colour in [Colour::None, Colour::Both] {
+            let as_usual = blocks(&uri, colour, Light::AsUsual).unwrap();
+            let exchanged: String = as_usual.chars().map(other).collect();
+            assert_eq!(blocks(&uri, colour, Light::Exchanged).unwrap(), exchanged);
+        }
     }
 }

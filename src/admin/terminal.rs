@@ -7,6 +7,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -73,6 +74,36 @@ fn typed(purpose: Purpose) -> anyhow::Result<SecretString> {
     Ok(first)
 }
 
+/// The first line of standard input; where that is a terminal, it is asked for, and not shown.
+pub(super) fn hidden_line_of_input(prompt: &str) -> anyhow::Result<SecretString> {
+    if io::stdin().is_terminal() { Terminal::open()?.hidden(prompt) } else { piped() }
+}
+
+fn piped() -> anyhow::Result<SecretString> {
+    // The descriptor itself: the standard library would leave a copy behind in a buffer of its own.
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    first_line(&mut input, "standard input is empty")
+}
+
+/// Reads to the end of a line, or of the input; `nothing` is the error where that comes first.
+fn first_line(input: &mut impl Read, nothing: &'static str) -> anyhow::Result<SecretString> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        if input.read(byte.as_mut_slice())? == 0 {
+            if line.is_empty() {
+                bail!(nothing);
+            }
+            return text(&line);
+        }
+        match byte[0] {
+            b'\n' | b'\r' => return text(&line),
+            _ if line.len() == MAX_LINE_BYTES => bail!("a line of more than {MAX_LINE_BYTES} bytes"),
+            byte => line.push(byte),
+        }
+    }
+}
+
 fn text(bytes: &[u8]) -> anyhow::Result<SecretString> {
     Ok(SecretString::from(std::str::from_utf8(bytes).context("not UTF-8")?))
 }
@@ -88,18 +119,7 @@ impl Terminal {
 
     fn line(&mut self, prompt: &str) -> anyhow::Result<SecretString> {
         self.0.write_all(prompt.as_bytes())?;
-        let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
-        let mut byte = Zeroizing::new([0]);
-        loop {
-            if self.0.read(byte.as_mut_slice())? == 0 {
-                bail!("the terminal was closed");
-            }
-            match byte[0] {
-                b'\n' | b'\r' => return text(&line),
-                _ if line.len() == MAX_LINE_BYTES => bail!("more than {MAX_LINE_BYTES} bytes were typed"),
-                byte => line.push(byte),
-            }
-        }
+        first_line(&mut self.0, "the terminal was closed")
     }
 
     /// A line that is not shown while it is typed.

@@ -17,7 +17,7 @@ pub const NEW_SECRET_BYTES: usize = 20;
 pub const MIN_SECRET_BYTES: usize = 10;
 
 /// The hash function of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Algorithm {
     /// HMAC-SHA-1, the default, and the only one that every app knows.
     #[default]

@@ -10,7 +10,10 @@ const MAX_SECRET_BYTES: usize = 512;
 
 /// Base32 as people type it: blanks, hyphens, lower case and padding do not matter, nor do bits that are over at the
 /// end, which every authenticator drops.
-pub(super) fn base32(text: &str) -> Result<SecretBytes, String> {
+///
+/// # Errors
+/// When it is something else, or the secret is too short or too long. The text holds nothing of the secret.
+pub fn base32(text: &str) -> Result<SecretBytes, String> {
     decode_base32(text, |letter| letter)
 }
 

@@ -12,6 +12,7 @@ mod pickle;
 mod rows;
 mod uris;
 
+pub use encoding::base32;
 pub use migration::{Part, missing_parts};
 pub use rows::{Cell, Row};
 

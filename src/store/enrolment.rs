@@ -93,8 +93,8 @@ pub enum Taken {
 }
 
 impl Database {
-    /// Stores many users in one transaction, as [`Database::enrol`] does with each: a user with a record keeps state and
-    /// factor. A secret that a user has already keeps its last step: no code comes to life again.
+    /// Stores many users in one transaction. A user with a record keeps state and factor. A secret that a user has already
+    /// keeps its last step: no code comes to life again.
     ///
     /// # Errors
     /// When the database fails; then nobody is stored.
@@ -129,8 +129,8 @@ impl Database {
         Ok(taken)
     }
 
-    /// Stores a user with one token. Returns whether it was done: not when the user has a token and is not to be replaced.
-    /// A user with a record keeps state and factor.
+    /// Stores a user with one token, as [`Database::import`] does with many. Returns whether it was done: not when the user
+    /// has a token and is not to be replaced.
     ///
     /// # Errors
     /// When the database fails.
@@ -141,21 +141,9 @@ impl Database {
         replace: Replace,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let Self { connection, keyring, .. } = self;
-        let transaction = immediate(connection)?;
-        let user = record_of(&transaction, name, now)?;
-        let enrolled: bool = transaction.query_row(
-            "SELECT EXISTS (SELECT 1 FROM totp_token WHERE user_id = ?1)",
-            [user],
-            |row| row.get(0),
-        )?;
-        if enrolled && replace == Replace::No {
-            return Ok(false);
-        }
-        clear(&transaction, user, name)?;
-        tokens::insert(&transaction, keyring, (UserId(user), name), token, now)?;
-        transaction.commit()?;
-        Ok(true)
+        let tokens = vec![UsedToken { token: *token, last_step: None }];
+        let outcome = self.import(&[NewUser { name, tokens }], replace, now)?;
+        Ok(outcome != [Taken::LeftAlone])
     }
 
     /// Sets the factor of a user; `None` is the one of the settings. A user without a record gets one. Questions that wait

@@ -14,6 +14,7 @@ use crate::secret::{ExposeSecret, SecretBytes, secret};
 use rusqlite::{Connection, Params, Row, params};
 
 /// A token that is to be stored.
+#[derive(Clone, Copy)]
 pub struct NewToken<'a> {
     /// The shared secret.
     pub secret: &'a SecretBytes,
@@ -23,6 +24,8 @@ pub struct NewToken<'a> {
     pub digits: u8,
     /// Seconds of a step.
     pub period: u32,
+    /// What the administrator calls it; empty where it has no name.
+    pub label: &'a str,
 }
 
 /// The secret of a token cannot be read. The texts are safe for a terminal.
@@ -229,9 +232,17 @@ pub(super) fn insert(
     }
     let insert = |blob: &[u8]| {
         transaction.execute(
-            "INSERT INTO totp_token (user_id, secret, algorithm, digits, period, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![user.0, blob, token.algorithm.name(), token.digits, token.period, to_sql(now)],
+            "INSERT INTO totp_token (user_id, secret, algorithm, digits, period, label, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                user.0,
+                blob,
+                token.algorithm.name(),
+                token.digits,
+                token.period,
+                token.label,
+                to_sql(now)
+            ],
         )
     };
     let Some(key) = keyring.key()? else {

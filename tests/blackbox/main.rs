@@ -31,3 +31,4 @@ mod list;
 mod settings;
 mod support;
 mod verify;
+mod tokens;

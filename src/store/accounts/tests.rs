@@ -22,7 +22,8 @@ fn database(sealed: bool) -> (tempfile::TempDir, Location, Database) {
     let mut database = Database::open_or_create(location.clone()).unwrap();
     for user in ["alice", "bob"] {
         let secret = secret(&SECRET);
-        let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+        let token =
+            NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
         assert!(database.enrol(&name(user), &token, Replace::No, NOW).unwrap());
     }
     (directory, location, database)

@@ -31,7 +31,7 @@ impl Place {
 
 fn enrol(database: &mut Database, name: &str, bytes: &[u8]) {
     let token = secret(bytes);
-    let new = NewToken { secret: &token, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let new = NewToken { secret: &token, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     let name: UserName = name.parse().unwrap();
     assert!(database.enrol(&name, &new, Replace::Yes, NOW - 1_000).unwrap());
 }

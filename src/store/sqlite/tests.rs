@@ -58,7 +58,7 @@ fn secret_of(seed: u8) -> SecretBytes {
 
 fn enrol(database: &mut Database, user: &str, seed: u8, replace: Replace) -> Result<bool, StoreError> {
     let secret = secret_of(seed);
-    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     database.enrol(&name(user), &token, replace, NOW)
 }
 
@@ -881,7 +881,8 @@ fn a_deleted_secret_is_wiped_from_the_file() {
     let (directory, _path, mut database) = new_database();
     let bytes: Vec<u8> = (b'A'..b'U').collect();
     let token_secret = secret(&bytes);
-    let token = NewToken { secret: &token_secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token =
+        NewToken { secret: &token_secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     assert!(database.enrol(&name("alice"), &token, Replace::No, NOW).unwrap());
     drop(database);
     let holds_secret = || {
@@ -945,7 +946,7 @@ fn an_enrolment_that_cannot_be_stored_leaves_nothing() {
     let (_directory, _path, mut database, _) = with_alice();
     let before = dump(&database);
     let short = secret(b"too short");
-    let token = NewToken { secret: &short, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token = NewToken { secret: &short, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     for (user, replace) in [("bob", Replace::No), ("alice", Replace::Yes)] {
         assert!(database.enrol(&name(user), &token, replace, NOW).is_err());
     }
@@ -961,7 +962,7 @@ fn tokens_of_every_kind_are_read_as_they_were_written() {
         ("three", Algorithm::Sha512, 8, 1),
     ] {
         let bytes = secret(&[7; 64]);
-        let new = NewToken { secret: &bytes, algorithm, digits, period };
+        let new = NewToken { secret: &bytes, algorithm, digits, period, label: "" };
         assert!(database.enrol(&name(user), &new, Replace::No, NOW).unwrap());
         let mut records = database.begin().unwrap();
         let id = records.user(&name(user)).unwrap().unwrap().id;

@@ -63,7 +63,7 @@ fn plain(user: &str) -> Vec<u8> {
 
 fn enrol(database: &mut Database, user: &str) -> Result<bool, StoreError> {
     let secret = secret(&plain(user));
-    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     database.enrol(&name(user), &token, Replace::No, NOW)
 }
 
@@ -146,7 +146,7 @@ fn a_secret_that_is_too_short_is_not_stored_sealed_either() {
     let place = Place::new();
     let mut database = place.open(Some("one"));
     let short = secret(b"too short");
-    let token = NewToken { secret: &short, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token = NewToken { secret: &short, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     assert!(database.enrol(&name("alice"), &token, Replace::No, NOW).is_err());
     assert!(database.enrolled("alice").unwrap().is_none());
 }

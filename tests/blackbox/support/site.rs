@@ -85,6 +85,15 @@ impl Site {
         run(self.command().arg("--config").arg(self.config()).args(arguments))
     }
 
+    /// As [`Site::admin`], with this on standard input.
+    pub(crate) fn admin_reading(&self, arguments: &[&str], input: &[u8]) -> Printed {
+        let path = self.path(&format!("input-{}", self.next_number()));
+        std::fs::write(&path, input).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        run(self.command().arg("--config").arg(self.config()).args(arguments).stdin(file))
+    }
+
     /// The program in an environment that is empty but for the site's `setenv`, with nothing on its standard input.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(PROGRAM);
