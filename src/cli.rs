@@ -5,6 +5,7 @@ use crate::import::Format;
 use crate::printable;
 use crate::secret::SecretString;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -29,6 +30,7 @@ Examples:
   openvpn-2fa enroll alice                  a new secret, with a QR code on a terminal
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
   openvpn-2fa enroll carol --secret -       a secret that carol has already, typed or from a pipe
+  openvpn-2fa enroll alice --add            a second token, beside the first
   openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
@@ -75,7 +77,7 @@ pub enum Command {
     List,
     /// Show what is stored about a user
     Show(Show),
-    /// Remove a user's enrolment, and any question that still waits for an answer
+    /// Remove a user's enrolment, and any question that still waits for an answer; or one of several tokens
     Delete(Delete),
     /// Let a user try again at once who is locked after too many wrong codes
     Unlock(Named),
@@ -140,12 +142,16 @@ pub struct Consent {
 
 /// `enroll`
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Enroll {
     /// The user, as PAM knows them
     pub user: String,
     /// Replace an enrolment: the old codes stop working
-    #[arg(long)]
+    #[arg(long, conflicts_with = "add")]
     pub force: bool,
+    /// Add a token beside those that the user has: a second telephone. Any of them will do at a login
+    #[arg(long, conflicts_with = "backup_codes")]
+    pub add: bool,
     /// Take over a secret, in base32. Others on this machine can read what stands in a command line: - takes the first
     /// line of standard input instead, and asks for it on a terminal
     #[arg(long, value_name = "BASE32")]
@@ -271,6 +277,9 @@ pub struct Show {
 pub struct Delete {
     /// The user
     pub user: String,
+    /// Remove only this one of several tokens, by its number in show
+    #[arg(long, value_name = "N")]
+    pub token: Option<NonZeroUsize>,
     /// Whether to ask first.
     #[command(flatten)]
     pub consent: Consent,

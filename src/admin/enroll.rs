@@ -7,12 +7,13 @@ use super::{backup_codes, confirm, qr};
 use crate::auth::{Token, UserState};
 use crate::cli::{Enroll, Label};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Factor, Settings};
+use crate::config::{Appended, Factor, Settings};
 use crate::factor::totp::{self, Enrolment};
 use crate::name::UserName;
 use crate::secret::{ExposeSecret, SecretString};
-use crate::store::{Database, DatabaseError, Enrolled, Replace};
+use crate::store::{Adding, Database, DatabaseError, Enrolled, Replace};
 use anyhow::{Context, bail};
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use zeroize::Zeroizing;
 
@@ -65,10 +66,19 @@ fn store(database: &mut Database, user: &UserName, token: &Token, arguments: &En
     let label = arguments.label.as_ref().map_or("", Label::as_str);
     let new = token::to_store(token, label);
     let now = SystemClock.now();
+    if arguments.add {
+        return match database.add_token(user, &new, now)? {
+            Adding::Done => Ok(()),
+            Adding::NotEnrolled => bail!(
+                "{user} is not enrolled, there is nothing to add to (openvpn-2fa enroll {user} without --add)"
+            ),
+            Adding::SameSecret => bail!("{user} has a token with this secret already, nothing was changed"),
+        };
+    }
     let replace = if arguments.force { Replace::Yes } else { Replace::No };
     if !database.enrol(user, &new, replace, now)? {
         bail!(
-            "{user} is enrolled already, nothing was changed (--force replaces it, and the old codes stop working)"
+            "{user} is enrolled already, nothing was changed (--add adds a second token; --force replaces what is there, and the old codes stop working)"
         );
     }
     Ok(())
@@ -84,6 +94,13 @@ fn talk(
     let mut talk = io::stderr();
     if token::is_unusual(arguments.shape) {
         writeln!(talk, "{UNUSUAL}: openvpn-2fa confirm {user}")?;
+    }
+    let digits = stored.into_iter().flat_map(|stored| &stored.tokens).map(|token| token.digits);
+    if settings.auth.appended == Appended::Digits && digits.collect::<BTreeSet<_>>().len() > 1 {
+        writeln!(
+            talk,
+            "{user} has tokens of several lengths, and with [auth] appended = \"digits\" only the longest can follow a password"
+        )?;
     }
     if stored.is_some_and(|stored| stored.state == UserState::Disabled) {
         writeln!(talk, "{user} is disabled, as before")?;

@@ -50,20 +50,20 @@ pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::
     if user.backup_codes.made > 0 {
         writeln!(text, "backup codes: {} of {} left", user.backup_codes.left, user.backup_codes.made)?;
     }
-    for token in &user.tokens {
-        write!(text, "token: {}, {} digits, {} seconds", token.algorithm.name(), token.digits, token.period)?;
+    for (index, token) in user.tokens.iter().enumerate() {
+        match user.tokens.len() {
+            1 => write!(text, "token: {}", described(token))?,
+            _ => write!(text, "token {}: {}", index + 1, described(token))?,
+        }
         if let Some(key) = &token.sealed_with {
             write!(text, ", encrypted with the key {}", printable::text(key))?;
-        }
-        if !token.label.is_empty() {
-            write!(text, ", {}", printable::text(&token.label))?;
         }
         writeln!(text)?;
         if let Some(offset) = token.last_offset {
             let seconds = offset * i64::from(token.period);
             writeln!(
                 text,
-                "clock of the user's device: {seconds:+} seconds at the last login, to the nearest step"
+                "clock of the user's device: {seconds:+} seconds when a code was last right, to the nearest step"
             )?;
         }
         if let Some(token) = secret(token) {
@@ -72,6 +72,13 @@ pub(super) fn run(arguments: &Show, settings: &Settings, json: bool) -> anyhow::
         }
     }
     super::print(&text)
+}
+
+/// What a token is, in a few words: its label comes first.
+pub(super) fn described(token: &EnrolledToken) -> String {
+    let label = if token.label.is_empty() { String::new() } else { format!("{}, ", token.label) };
+    let EnrolledToken { algorithm, digits, period, .. } = token;
+    printable::text(&format!("{label}{}, {digits} digits, {period} seconds", algorithm.name()))
 }
 
 /// What is stored about a user, without secrets.

@@ -90,7 +90,8 @@ impl Database {
     }
 }
 
-fn id_of(transaction: &Transaction<'_>, name: &UserName) -> Result<Option<UserId>, StoreError> {
+/// The number of a user, if there is one of this name.
+pub(super) fn id_of(transaction: &Transaction<'_>, name: &UserName) -> Result<Option<UserId>, StoreError> {
     Ok(transaction
         .query_row("SELECT id FROM user WHERE name = ?1", [name.as_str()], |row| row.get(0))
         .optional()?

@@ -155,3 +155,102 @@ fn a_used_code_does_not_come_to_life_when_the_same_secret_is_stored_again() {
     assert!(gets_in(&site, &next));
 }
 
+#[test]
+fn each_of_several_tokens_will_do() {
+    let site = Site::new();
+    let first = site.enroll("alice");
+    let printed = site.admin(&["enroll", "alice", "--add", "--label", "key fob"]);
+    let [user, secret, uri] = lines(&printed)[..] else { panic!("{}", printed.stdout) };
+    assert_eq!((user, secret.len()), ("alice", 32));
+    assert!(uri.contains(secret));
+    let second = token(secret);
+    assert!(gets_in(&site, &first.code()) && gets_in(&site, &second.code()));
+    let shown = site.admin(&["show", "alice"]).stdout;
+    assert!(shown.contains("\ntoken 1: SHA1, 6 digits, 30 seconds\n"), "{shown}");
+    assert!(shown.contains("\ntoken 2: key fob, SHA1, 6 digits, 30 seconds\n"), "{shown}");
+    assert_eq!(site.shown("alice")["tokens"].as_array().unwrap().len(), 2);
+    // A new enrolment replaces both.
+    site.enroll("alice");
+    assert_eq!(site.shown("alice")["tokens"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn adding_a_token_takes_nothing_away() {
+    let site = Site::new();
+    assert_eq!(site.admin(&["enroll", "alice", "--backup-codes", "3"]).status, 0);
+    site.sql("INSERT INTO failure (kind, subject, count) VALUES ('user', 'alice', 2)");
+    assert_eq!(site.admin(&["enroll", "alice", "--add"]).status, 0);
+    let shown = site.shown("alice");
+    assert_eq!((&shown["backup_codes_left"], &shown["failures"]), (&3.into(), &2.into()));
+}
+
+#[test]
+fn a_token_is_added_only_beside_another_and_no_secret_twice() {
+    let site = Site::new();
+    refused(&site.admin(&["enroll", "alice", "--add"]), "alice is not enrolled, there is nothing to add to");
+    assert_eq!(site.admin(&["enroll", "alice", "--secret", SECRET]).status, 0);
+    let other_shape = ["enroll", "alice", "--add", "--secret", SECRET, "--digits", "8"];
+    refused(&site.admin(&other_shape), "alice has a token with this secret already");
+    assert_eq!(site.shown("alice")["tokens"].as_array().unwrap().len(), 1);
+    for wrong in [["--add", "--force"], ["--add", "--backup-codes=3"]] {
+        assert_eq!(site.admin(&[&["enroll", "alice"], &wrong[..]].concat()).status, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn one_of_several_tokens_can_be_deleted_but_not_the_last() {
+    let site = Site::new();
+    let first = site.enroll("alice");
+    let second = token(lines(&site.admin(&["enroll", "alice", "--add", "--label", "fob"]))[1]);
+    refused(
+        &site.admin(&["delete", "alice", "--token", "3"]),
+        "alice has no token 3 (openvpn-2fa show alice",
+    );
+    assert_eq!(site.admin(&["delete", "alice", "--token", "0"]).status, 2);
+    let printed = site.admin(&["delete", "alice", "--token", "1"]);
+    assert_eq!(printed.stderr, "token 1 of alice (SHA1, 6 digits, 30 seconds) is deleted\n");
+    assert!(!gets_in(&site, &first.code()) && gets_in(&site, &second.code()));
+    refused(
+        &site.admin(&["delete", "alice", "--token", "1"]),
+        "openvpn-2fa delete alice removes the enrolment",
+    );
+    assert!(site.admin(&["show", "alice"]).stdout.contains("token: fob, SHA1"));
+    site.admin(&["enroll", "alice", "--add"]);
+    let printed = site.admin(&["--json", "delete", "alice", "--token", "2"]);
+    let json: serde_json::Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(json, serde_json::json!({ "user": "alice", "token": 2, "deleted": true }));
+    refused(&site.admin(&["delete", "bob", "--token", "1"]), "bob is not enrolled");
+}
+
+#[test]
+fn deleting_a_token_asks_on_a_terminal() {
+    let site = Site::new();
+    site.enroll("alice");
+    site.admin(&["enroll", "alice", "--add"]);
+    let Some((status, seen)) = on_terminal(&site, "delete alice --token 2", "n\n") else { return };
+    let asked = "Delete token 2 of alice (SHA1, 6 digits, 30 seconds)? Its codes stop working. [y/N] ";
+    assert!(status == 1 && seen.contains(asked), "{seen}");
+    assert_eq!(site.shown("alice")["tokens"].as_array().unwrap().len(), 2);
+    let (status, seen) = on_terminal(&site, "delete alice --token 2", "y\n").unwrap();
+    assert!(status == 0 && seen.contains("is deleted"), "{seen}");
+    assert_eq!(site.shown("alice")["tokens"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn several_tokens_are_encrypted_where_there_is_a_key() {
+    let site = Site::new();
+    let key = site.path("store.key");
+    assert_eq!(site.admin(&["new-key", key.to_str().unwrap()]).status, 0);
+    let settings = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), format!("{settings}[store]\nkey_file = '{}'\n", key.display())).unwrap();
+    site.enroll("alice");
+    assert_eq!(site.admin(&["enroll", "alice", "--add", "--secret", SECRET]).status, 0);
+    assert_eq!(site.number("SELECT count(*) FROM totp_token WHERE sealed_with IS NOT NULL"), 2);
+    let raw = BASE32_NOPAD.decode(SECRET.as_bytes()).unwrap();
+    let stored = std::fs::read(site.database()).unwrap();
+    assert!(!stored.windows(raw.len()).any(|window| window == raw));
+    assert!(gets_in(&site, &token(SECRET).code()));
+    // Whether it is the same cannot be told without the key.
+    std::fs::remove_file(&key).unwrap();
+    refused(&site.admin(&["enroll", "alice", "--add"]), "key_file");
+}
