@@ -31,6 +31,7 @@ Examples:
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
   openvpn-2fa enroll carol --secret -       a secret that carol has already, typed or from a pipe
   openvpn-2fa enroll alice --add            a second token, beside the first
+  openvpn-2fa confirm alice 123456          whether alice's app makes the right codes
   openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
   openvpn-2fa list                          who is enrolled
   openvpn-2fa delete alice                  removes the enrolment
@@ -71,6 +72,11 @@ pub struct Global {
 pub enum Command {
     /// Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each
     Enroll(Enroll),
+    /// See whether a user's app makes the right codes, and how far its clock is off
+    ///
+    /// Nobody is let in by it, and a wrong code does not count as one. A right code is used up, as after a login. Backup
+    /// codes are not taken
+    Confirm(Confirm),
     /// Make new backup codes for a user, one a line; the old ones are void
     BackupCodes(BackupCodes),
     /// List the enrolled users, one line each, the name first
@@ -223,6 +229,15 @@ impl FromStr for Label {
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// `confirm`
+#[derive(Debug, Args)]
+pub struct Confirm {
+    /// The user
+    pub user: String,
+    /// The code that the user's app shows; without it, it is asked for, or is the first line of standard input
+    pub code: Option<SecretString>,
 }
 
 /// `backup-codes`

@@ -7,6 +7,7 @@ mod backup;
 mod backup_codes;
 mod check;
 mod confirm;
+mod confirm_code;
 mod delete;
 mod enroll;
 mod export;
@@ -20,13 +21,14 @@ mod show;
 mod table;
 mod terminal;
 
+use crate::auth::{UserState, is_locked};
 use crate::cli::{Check, CheckOne, Cli, Command, Global};
-use crate::clock::{self, UnixTime};
-use crate::config::{self, Settings, Sources};
+use crate::clock::{self, Clock, SystemClock, UnixTime};
+use crate::config::{self, Factor, Settings, Sources};
 use crate::name::{NameRefusal, UserName};
 use crate::openvpn::Environment;
 use crate::printable;
-use crate::store::Database;
+use crate::store::{Database, Enrolled};
 use anyhow::Context;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -54,6 +56,7 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         // Done with above.
         Command::PrimaryCheck | Command::Verify | Command::Check(Check { what: None, .. }) => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
+        Command::Confirm(arguments) => confirm_code::run(arguments, &settings, cli.global.json),
         Command::BackupCodes(arguments) => backup_codes::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
@@ -129,6 +132,25 @@ fn stored_name(name: UserName, settings: &Settings, database: &mut Database) -> 
 
 fn database(settings: &Settings) -> anyhow::Result<Database> {
     Ok(Database::open(settings)?)
+}
+
+/// Why a right code of a user would not let them in.
+fn hindrances(user: &UserName, stored: &Enrolled, settings: &Settings) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if stored.state == UserState::Disabled {
+        reasons.push(format!("{user} is disabled: openvpn-2fa enable {user}"));
+    }
+    if is_locked(stored.failures, SystemClock.now()) {
+        reasons.push(format!("{user} is locked: openvpn-2fa unlock {user}"));
+    }
+    let factor = stored.factor.unwrap_or(settings.auth.factor);
+    if factor != Factor::Totp {
+        reasons.push(format!(
+            "{user} has {} as second factor: codes count after openvpn-2fa set {user} --factor totp",
+            factor.word()
+        ));
+    }
+    reasons
 }
 
 fn not_enrolled(user: &UserName) -> anyhow::Error {

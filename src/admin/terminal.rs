@@ -74,7 +74,12 @@ fn typed(purpose: Purpose) -> anyhow::Result<SecretString> {
     Ok(first)
 }
 
-/// The first line of standard input; where that is a terminal, it is asked for, and not shown.
+/// The first line of standard input; where that is a terminal, it is asked for.
+pub(super) fn line_of_input(prompt: &str) -> anyhow::Result<SecretString> {
+    if io::stdin().is_terminal() { Terminal::open()?.line(prompt) } else { piped() }
+}
+
+/// The same, and what is typed is not shown.
 pub(super) fn hidden_line_of_input(prompt: &str) -> anyhow::Result<SecretString> {
     if io::stdin().is_terminal() { Terminal::open()?.hidden(prompt) } else { piped() }
 }

@@ -18,6 +18,7 @@ mod admin;
 mod backup;
 mod backup_codes;
 mod check;
+mod confirm;
 mod confirmation;
 #[path = "../duo/mod.rs"]
 mod duo;
