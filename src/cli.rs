@@ -30,6 +30,8 @@ Examples:
   openvpn-2fa enroll alice                  a new secret, with a QR code on a terminal
   openvpn-2fa enroll bob --qr-file bob.png  the QR code as a picture
   openvpn-2fa enroll carol --secret -       a secret that carol has already, typed or from a pipe
+  openvpn-2fa enroll --from team --out cards
+                                            many users: pictures and texts to hand over
   openvpn-2fa enroll alice --add            a second token, beside the first
   openvpn-2fa confirm alice 123456          whether alice's app makes the right codes
   openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
@@ -151,7 +153,15 @@ pub struct Consent {
 #[expect(clippy::struct_excessive_bools, reason = "options of a command line")]
 pub struct Enroll {
     /// The user, as PAM knows them
-    pub user: String,
+    #[arg(required_unless_present = "from")]
+    pub user: Option<String>,
+    /// Enrol many users: their names are on the lines of this file, beside empty lines and # comments; - is standard
+    /// input. All are enrolled or none; who is enrolled already is left alone
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with_all = ["user", "secret", "add", "qr", "qr_invert", "qr_file"])]
+    pub from: Option<PathBuf>,
+    /// With --from: a new directory for a picture and a text of each user, which are secrets
+    #[arg(long, value_name = "DIR", requires = "from", conflicts_with = "user")]
+    pub out: Option<PathBuf>,
     /// Replace an enrolment: the old codes stop working
     #[arg(long, conflicts_with = "add")]
     pub force: bool,

@@ -47,14 +47,19 @@ pub(super) fn replace(
     user: &UserName,
     count: CodeCount,
 ) -> anyhow::Result<Vec<SecretString>> {
-    let codes: Vec<BackupCode> =
-        (0..count.get()).map(|_| BackupCode::generate(&SystemRandom)).collect::<Result<_, _>>()?;
-    let hashes: Vec<SaltedHash> =
-        codes.iter().map(|code| code.hashed(&SystemRandom)).collect::<Result<_, _>>()?;
+    let (codes, hashes) = make(count)?;
     if !database.replace_backup_codes(user, &hashes)? {
         return Err(super::not_enrolled(user));
     }
-    Ok(codes.iter().map(BackupCode::printed).collect())
+    Ok(codes)
+}
+
+/// New codes, as they are printed and as they are stored.
+pub(super) fn make(count: CodeCount) -> anyhow::Result<(Vec<SecretString>, Vec<SaltedHash>)> {
+    let codes: Vec<BackupCode> =
+        (0..count.get()).map(|_| BackupCode::generate(&SystemRandom)).collect::<Result<_, _>>()?;
+    let hashes = codes.iter().map(|code| code.hashed(&SystemRandom)).collect::<Result<_, _>>()?;
+    Ok((codes.iter().map(BackupCode::printed).collect(), hashes))
 }
 
 /// The codes for JSON.

@@ -1,5 +1,8 @@
 //! `enroll USER`
 
+mod folder;
+mod many;
+mod names;
 mod token;
 
 use super::terminal::{self, Colours};
@@ -22,7 +25,11 @@ const UNUSUAL: &str =
     "many apps ignore --algorithm, --digits and --period, and their codes are wrong then; try one";
 
 pub(super) fn run(arguments: &Enroll, settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let user = super::new_user_name(&arguments.user, settings)?;
+    if let (Some(from), Some(out)) = (&arguments.from, &arguments.out) {
+        return many::run(arguments, (from, out), settings, json);
+    }
+    let user = arguments.user.as_deref().context("whom? (openvpn-2fa enroll USER)")?;
+    let user = super::new_user_name(user, settings)?;
     let token = token::token(arguments.secret.as_ref(), arguments.shape)?;
     if arguments.force && confirm::is_wanted(&arguments.consent) && is_enrolled(&user, settings)? {
         let question = format!("Replace the enrolment of {user}? The old codes stop working.");

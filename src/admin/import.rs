@@ -166,7 +166,8 @@ impl Input<'_> {
     }
 }
 
-fn bytes_of(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+/// What is in a file, or comes from standard input.
+pub(super) fn bytes_of(file: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     if file == Path::new("-") {
         let mut bytes = secret::buffer(64 * 1024);
         io::stdin().lock().take(import::MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
@@ -261,8 +262,10 @@ fn store(
     if replaced > 0 {
         confirm::ask(&format!("Replace {replaced} enrolments?"), &arguments.consent)?;
     }
-    let new: Vec<NewUser<'_>> =
-        users.iter().map(|user| NewUser { name: &user.name, tokens: tokens(user) }).collect();
+    let new: Vec<NewUser<'_>> = users
+        .iter()
+        .map(|user| NewUser { name: &user.name, tokens: tokens(user), backup_codes: Vec::new() })
+        .collect();
     Ok(Database::open_or_create(settings)?.import(&new, replace, now)?)
 }
 

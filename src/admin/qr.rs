@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The blank border that readers need (ISO/IEC 18004: four modules).
 const QUIET_ZONE: usize = 4;
@@ -112,7 +113,7 @@ impl Picture {
                 let picture = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
                 self.file.write_all(picture.as_bytes())
             }
-            Format::Png => write_png(&self.file, &code),
+            Format::Png => write_png(&mut self.file, &code),
         }
         .with_context(|| format!("--qr-file {}", self.path.display()))?;
         self.kept = true;
@@ -128,7 +129,14 @@ impl Drop for Picture {
     }
 }
 
-fn write_png(file: &File, code: &QrCode) -> std::io::Result<()> {
+/// The QR code as a PNG.
+pub(super) fn png(uri: &SecretString) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    write_png(&mut *bytes, &encode(uri)?)?;
+    Ok(bytes)
+}
+
+fn write_png(file: &mut impl Write, code: &QrCode) -> std::io::Result<()> {
     let modules = code.width() + 2 * QUIET_ZONE;
     let side = modules * SCALE;
     let mut pixels = vec![u8::MAX; side * side];

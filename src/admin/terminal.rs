@@ -37,6 +37,49 @@ pub(super) fn columns() -> usize {
     }
 }
 
+/// How far something has come that takes a while; nothing is shown where standard error is no terminal, or it is soon done.
+pub(super) struct Progress {
+    what: &'static str,
+    done: usize,
+    all: usize,
+    shown: bool,
+}
+
+impl Progress {
+    /// Fewer are not worth a bar.
+    const WORTH: usize = 10;
+
+    /// The width of the bar.
+    const COLUMNS: usize = 20;
+
+    pub(super) fn begin(what: &'static str, all: usize) -> Self {
+        Self { what, done: 0, all, shown: all >= Self::WORTH && io::stderr().is_terminal() }
+    }
+
+    /// One more is done.
+    pub(super) fn step(&mut self) {
+        self.done += 1;
+        if self.shown {
+            let _ = write!(io::stderr(), "\r{}", self.line());
+        }
+    }
+
+    fn line(&self) -> String {
+        let Self { what, done, all, .. } = self;
+        let filled = Self::COLUMNS * done / (*all).max(1);
+        let (bar, rest) = ("#".repeat(filled), ".".repeat(Self::COLUMNS - filled.min(Self::COLUMNS)));
+        format!("{what} [{bar}{rest}] {done} of {all}")
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r{}\r", " ".repeat(self.line().len()));
+        }
+    }
+}
+
 /// A passphrase that is to be opened with, or made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {

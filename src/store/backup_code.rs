@@ -38,15 +38,21 @@ impl Database {
             .optional()?;
         let Some(user) = user else { return Ok(false) };
         transaction.execute("DELETE FROM backup_code WHERE user_id = ?1", [user])?;
-        for code in codes {
-            transaction.execute(
-                "INSERT INTO backup_code (user_id, salt, hash) VALUES (?1, ?2, ?3)",
-                params![user, code.salt, code.hash],
-            )?;
-        }
+        insert(&transaction, UserId(user), codes)?;
         transaction.commit()?;
         Ok(true)
     }
+}
+
+/// Stores codes of a user beside those that are there.
+pub(super) fn insert(connection: &Connection, user: UserId, codes: &[SaltedHash]) -> Result<(), StoreError> {
+    for code in codes {
+        connection.execute(
+            "INSERT INTO backup_code (user_id, salt, hash) VALUES (?1, ?2, ?3)",
+            params![user.0, code.salt, code.hash],
+        )?;
+    }
+    Ok(())
 }
 
 /// The codes of a user, the used ones too.

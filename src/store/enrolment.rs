@@ -9,6 +9,7 @@ use super::tokens::{self, NewToken};
 use crate::auth::{Failures, StoreError, Token, TokenId, UserId, UserState};
 use crate::clock::UnixTime;
 use crate::config::Factor;
+use crate::factor::backup_code::SaltedHash;
 use crate::factor::totp::Algorithm;
 use crate::name::UserName;
 use crate::secret::ExposeSecret;
@@ -71,6 +72,8 @@ pub struct NewUser<'a> {
     pub name: &'a UserName,
     /// The tokens, at least one.
     pub tokens: Vec<UsedToken<'a>>,
+    /// The backup codes.
+    pub backup_codes: Vec<SaltedHash>,
 }
 
 /// A token that was in use elsewhere.
@@ -107,7 +110,7 @@ impl Database {
         let Self { connection, keyring, .. } = self;
         let transaction = immediate(connection)?;
         let mut taken = Vec::with_capacity(users.len());
-        for NewUser { name, tokens } in users {
+        for NewUser { name, tokens, backup_codes } in users {
             let user = record_of(&transaction, name, now)?;
             let enrolled = !tokens::stored_of(&transaction, UserId(user))?.is_empty();
             if enrolled && replace == Replace::No {
@@ -123,6 +126,7 @@ impl Database {
                     params![id.0, before.max(*last_step).map(to_sql)],
                 )?;
             }
+            backup_code::insert(&transaction, UserId(user), backup_codes)?;
             taken.push(if enrolled { Taken::Replaced } else { Taken::New });
         }
         transaction.commit()?;
@@ -142,7 +146,7 @@ impl Database {
         now: UnixTime,
     ) -> Result<bool, StoreError> {
         let tokens = vec![UsedToken { token: *token, last_step: None }];
-        let outcome = self.import(&[NewUser { name, tokens }], replace, now)?;
+        let outcome = self.import(&[NewUser { name, tokens, backup_codes: Vec::new() }], replace, now)?;
         Ok(outcome != [Taken::LeftAlone])
     }
 

@@ -23,6 +23,7 @@ mod confirmation;
 #[path = "../duo/mod.rs"]
 mod duo;
 mod encryption;
+mod enroll_many;
 mod factors;
 mod fail2ban;
 mod hook;
