@@ -36,6 +36,7 @@ Examples:
   openvpn-2fa confirm alice 123456          whether alice's app makes the right codes
   openvpn-2fa backup-codes alice            ten codes for the day on which the telephone is lost
   openvpn-2fa list                          who is enrolled
+  openvpn-2fa log alice                     what became of alice's last logins, and why
   openvpn-2fa delete alice                  removes the enrolment
   openvpn-2fa unlock alice                  lets alice try again after too many wrong codes
   openvpn-2fa disable alice                 keeps alice out, until openvpn-2fa enable alice
@@ -83,6 +84,8 @@ pub enum Command {
     BackupCodes(BackupCodes),
     /// List the enrolled users, one line each, the name first
     List,
+    /// Show the last decisions about a user, from the journal or /var/log/auth.log
+    Log(Log),
     /// Show what is stored about a user
     Show(Show),
     /// Remove a user's enrolment, and any question that still waits for an answer; or one of several tokens
@@ -285,6 +288,19 @@ impl FromStr for CodeCount {
         let number = text.parse().ok().filter(|number| Self::ALLOWED.contains(number));
         number.map(Self).ok_or_else(|| "a number from 1 to 20 is wanted".to_owned())
     }
+}
+
+/// `log`
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The user
+    pub user: String,
+    /// How many decisions
+    #[arg(long, short = 'n', value_name = "N", default_value = "20")]
+    pub lines: NonZeroUsize,
+    /// A file of a syslog daemon, instead of what the machine has
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub log_file: Option<PathBuf>,
 }
 
 /// `show`

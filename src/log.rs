@@ -4,6 +4,10 @@
 //! A line is made of typed pairs, and no type of a secret can become one. Values from outside are quoted and made safe,
 //! so that nobody can write a second line or a second pair.
 
+mod read;
+
+pub use read::pairs;
+
 use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;

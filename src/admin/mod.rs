@@ -13,6 +13,7 @@ mod enroll;
 mod export;
 mod import;
 mod list;
+mod log;
 mod new_key;
 mod qr;
 mod rekey;
@@ -59,6 +60,7 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
         Command::Confirm(arguments) => confirm_code::run(arguments, &settings, cli.global.json),
         Command::BackupCodes(arguments) => backup_codes::run(arguments, &settings, cli.global.json),
         Command::List => list::run(&settings, cli.global.json),
+        Command::Log(arguments) => log::run(arguments, &settings, cli.global.json),
         Command::Show(arguments) => show::run(arguments, &settings, cli.global.json),
         Command::Delete(arguments) => delete::run(arguments, &settings, cli.global.json),
         Command::Unlock(arguments) => accounts::unlock(arguments, &settings, cli.global.json),

@@ -1,48 +1,9 @@
 //! Lines that anybody may put something into.
 
 use super::*;
-use crate::fuzzing::{cases, is_printable, troublesome_text};
+use crate::fuzzing::{almost_text, cases, is_printable, troublesome_text};
 use proptest::prelude::*;
-
-/// What a line says, read as a program would that knows the form: words, and texts in quotes.
-fn read(line: &str) -> Option<Vec<(String, String)>> {
-    let mut pairs = Vec::new();
-    let mut rest = line;
-    while !rest.is_empty() {
-        let (key, after) = rest.split_once('=')?;
-        let value;
-        (value, rest) = match after.strip_prefix('"') {
-            None => {
-                after.split_once(' ').map_or((after.to_owned(), ""), |(word, rest)| (word.to_owned(), rest))
-            }
-            Some(quoted) => {
-                let (value, rest) = unquote(quoted)?;
-                (value, rest.strip_prefix(' ').unwrap_or(rest))
-            }
-        };
-        pairs.push((key.to_owned(), value));
-    }
-    Some(pairs)
-}
-
-fn unquote(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut rest = text.chars();
-    loop {
-        match rest.next()? {
-            '"' => return Some((value, rest.as_str())),
-            '\\' => match rest.next()? {
-                'u' => {
-                    let (hex, after) = rest.as_str().strip_prefix('{')?.split_once('}')?;
-                    value.push(char::from_u32(u32::from_str_radix(hex, 16).ok()?)?);
-                    rest = after.chars();
-                }
-                escaped => value.push(escaped),
-            },
-            plain => value.push(plain),
-        }
-    }
-}
+use proptest::sample::Index;
 
 proptest! {
     #![proptest_config(cases())]
@@ -62,7 +23,24 @@ proptest! {
         let mut expected = vec![pair("event", "login"), pair("user", &user), pair("outcome", "reject")];
         expected.extend(software.map(|software| pair("software", &software)));
         expected.push(pair("detail", &detail));
-        prop_assert_eq!(read(line), Some(expected));
+        let found = pairs(line).unwrap().into_iter().map(|(key, value)| (key.to_owned(), value));
+        prop_assert_eq!(found.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn fuzz_a_line_that_was_cut_says_no_more_than_the_whole_one(detail in troublesome_text(), at in any::<Index>()) {
+        let entry = Entry::new(Level::Info, "login").pair("user", "alice").pair("detail", &detail).pair("ref", "X");
+        let cut = &entry.text()[..at.index(entry.text().len())];
+        let (whole, found) = (pairs(entry.text()).unwrap(), pairs(cut).unwrap_or_default());
+        prop_assert!(found.len() <= whole.len());
+        for ((key, value), (of_key, of_value)) in found.iter().zip(&whole) {
+            prop_assert!(key == of_key && of_value.starts_with(value.as_str()), "{}", cut);
+        }
+    }
+
+    #[test]
+    fn fuzz_whatever_a_log_holds_can_be_read(line in almost_text(troublesome_text().prop_map(|text| format!("event={text}")))) {
+        let _ = pairs(&line);
     }
 
     #[test]

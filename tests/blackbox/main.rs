@@ -30,6 +30,7 @@ mod hook;
 mod hostile;
 mod import;
 mod list;
+mod log;
 mod settings;
 mod support;
 mod verify;
