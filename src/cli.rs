@@ -46,6 +46,7 @@ Examples:
   openvpn-2fa backup /root/openvpn-2fa.backup
                                             copies the database, while logins go on
   openvpn-2fa check                         what is wrong, if something is
+  openvpn-2fa check login alice             asks for password and code, and says what each step comes to
   openvpn-2fa check duo alice               whether Duo can be reached, and what it says of a user
 
 In server.conf:
@@ -141,6 +142,9 @@ pub enum Command {
     /// The process that runs PAM for a worker: a request on standard input, the reply on standard output
     #[command(hide = true)]
     PrimaryCheck,
+    /// The process that looks for check --as-openvpn: a request on standard input, what it found on standard output
+    #[command(hide = true)]
+    CheckAs,
 }
 
 /// Of commands that destroy something.
@@ -479,6 +483,9 @@ pub struct CheckAll {
     /// OpenVPN's server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]
     #[arg(long, value_name = "FILE")]
     pub server_conf: Vec<PathBuf>,
+    /// Try also what hooks can do, as OpenVPN's user and in the sandbox of its unit; needs root
+    #[arg(long)]
+    pub as_openvpn: bool,
 }
 
 /// `check`, of one thing
@@ -486,6 +493,12 @@ pub struct CheckAll {
 pub enum CheckOne {
     /// Reach Duo, and try the keys; with a user, see what Duo says of them
     Duo(CheckDuo),
+    /// Log in as a user does, and say at each step what happened
+    ///
+    /// Asks for password and code on the terminal; where standard input is none, they are its lines. PAM, database and Duo
+    /// are the real ones: a right code is used up, a wrong one counts as a failure, and the log has a line with door=shell.
+    /// Exit status: 0 when OpenVPN would let the user in, 1 when not
+    Login(CheckLogin),
 }
 
 /// `check duo`
@@ -496,6 +509,19 @@ pub struct CheckDuo {
     /// Send the user a push, and wait for the answer
     #[arg(long, requires = "user")]
     pub push: bool,
+}
+
+/// `check login`
+#[derive(Debug, Args)]
+pub struct CheckLogin {
+    /// The user
+    pub user: String,
+    /// The common name of the certificate, where the settings look at it [default: the user]
+    #[arg(long, value_name = "NAME")]
+    pub common_name: Option<String>,
+    /// The server whose settings count [default: the only one in /etc/openvpn/server and /etc/openvpn]
+    #[arg(long, value_name = "FILE")]
+    pub server_conf: Option<PathBuf>,
 }
 
 /// What may stand in OpenVPN's hook lines: options, then the file that OpenVPN appends.

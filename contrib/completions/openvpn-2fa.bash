@@ -25,9 +25,6 @@ _openvpn__2fa() {
             openvpn__2fa,check)
                 cmd="openvpn__2fa__subcmd__check"
                 ;;
-            openvpn__2fa,confirm)
-                cmd="openvpn__2fa__subcmd__confirm"
-                ;;
             openvpn__2fa,delete)
                 cmd="openvpn__2fa__subcmd__delete"
                 ;;
@@ -54,9 +51,6 @@ _openvpn__2fa() {
                 ;;
             openvpn__2fa,list)
                 cmd="openvpn__2fa__subcmd__list"
-                ;;
-            openvpn__2fa,log)
-                cmd="openvpn__2fa__subcmd__log"
                 ;;
             openvpn__2fa,new-key)
                 cmd="openvpn__2fa__subcmd__new__subcmd__key"
@@ -85,11 +79,17 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__check,help)
                 cmd="openvpn__2fa__subcmd__check__subcmd__help"
                 ;;
+            openvpn__2fa__subcmd__check,login)
+                cmd="openvpn__2fa__subcmd__check__subcmd__login"
+                ;;
             openvpn__2fa__subcmd__check__subcmd__help,duo)
                 cmd="openvpn__2fa__subcmd__check__subcmd__help__subcmd__duo"
                 ;;
             openvpn__2fa__subcmd__check__subcmd__help,help)
                 cmd="openvpn__2fa__subcmd__check__subcmd__help__subcmd__help"
+                ;;
+            openvpn__2fa__subcmd__check__subcmd__help,login)
+                cmd="openvpn__2fa__subcmd__check__subcmd__help__subcmd__login"
                 ;;
             openvpn__2fa__subcmd__help,backup)
                 cmd="openvpn__2fa__subcmd__help__subcmd__backup"
@@ -99,9 +99,6 @@ _openvpn__2fa() {
                 ;;
             openvpn__2fa__subcmd__help,check)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check"
-                ;;
-            openvpn__2fa__subcmd__help,confirm)
-                cmd="openvpn__2fa__subcmd__help__subcmd__confirm"
                 ;;
             openvpn__2fa__subcmd__help,delete)
                 cmd="openvpn__2fa__subcmd__help__subcmd__delete"
@@ -127,9 +124,6 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,list)
                 cmd="openvpn__2fa__subcmd__help__subcmd__list"
                 ;;
-            openvpn__2fa__subcmd__help,log)
-                cmd="openvpn__2fa__subcmd__help__subcmd__log"
-                ;;
             openvpn__2fa__subcmd__help,new-key)
                 cmd="openvpn__2fa__subcmd__help__subcmd__new__subcmd__key"
                 ;;
@@ -154,6 +148,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check__subcmd__duo"
                 ;;
+            openvpn__2fa__subcmd__help__subcmd__check,login)
+                cmd="openvpn__2fa__subcmd__help__subcmd__check__subcmd__login"
+                ;;
             *)
                 ;;
         esac
@@ -161,7 +158,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check doctor help"
+            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -231,7 +228,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__check)
-            opts="-h --server-conf --config --db --json --help duo help"
+            opts="-h --server-conf --as-openvpn --config --db --json --help duo login help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -279,7 +276,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__check__subcmd__help)
-            opts="duo help"
+            opts="duo login help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -320,13 +317,35 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        openvpn__subcmd__2fa__subcmd__confirm)
-            opts="-h --config --db --json --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+        openvpn__subcmd__2fa__subcmd__check__subcmd__help__subcmd__login)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__check__subcmd__login)
+            opts="-h --common-name --server-conf --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --common-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server-conf)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -343,16 +362,12 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__delete)
-            opts="-y -h --token --yes --config --db --json --help"
+            opts="-y -h --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --token)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -413,40 +428,12 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__enroll)
-            opts="-y -h --from --out --force --add --secret --algorithm --digits --period --label --qr --qr-invert --qr-file --backup-codes --yes --config --db --json --help"
+            opts="-y -h --force --qr --qr-file --backup-codes --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --out)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --secret)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --algorithm)
-                    COMPREPLY=($(compgen -W "sha1 sha256 sha512" -- "${cur}"))
-                    return 0
-                    ;;
-                --digits)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --period)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --label)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --qr-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -497,7 +484,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check help"
+            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -539,7 +526,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__check)
-            opts="duo"
+            opts="duo login"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -566,9 +553,9 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        openvpn__subcmd__2fa__subcmd__help__subcmd__confirm)
+        openvpn__subcmd__2fa__subcmd__help__subcmd__check__subcmd__login)
             opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -679,20 +666,6 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        openvpn__subcmd__2fa__subcmd__help__subcmd__log)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -869,40 +842,6 @@ _openvpn__2fa() {
                 return 0
             fi
             case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --db)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        openvpn__subcmd__2fa__subcmd__log)
-            opts="-n -h --lines --log-file --config --db --json --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --lines)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --log-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -171,33 +171,51 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand restore" -l db -
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand restore" -s y -l yes -d 'Do not ask on the terminal; where there is none, nobody is asked anyway'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand restore" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -s h -l help -d 'Print help'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -l as-openvpn -d 'Try also what hooks can do, as OpenVPN\'s user and in the sandbox of its unit; needs root'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -f -a "login" -d 'Log in as a user does, and say at each step what happened'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and not __fish_seen_subcommand_from duo login help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l push -d 'Send the user a push, and wait for the answer'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -l common-name -d 'The common name of the certificate, where the settings look at it [default: the user]' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -l server-conf -d 'The server whose settings count [default: the only one in /etc/openvpn/server and /etc/openvpn]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "login" -d 'Log in as a user does, and say at each step what happened'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand check; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l db -d 'Database, instead of the one in the settings' -r -F
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -l json -d 'Print JSON'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -s h -l help -d 'Print help'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
-complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -l server-conf -d 'OpenVPN\'s server configuration; may be given again [default: those in /etc/openvpn/server and /etc/openvpn]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -l as-openvpn -d 'Try also what hooks can do, as OpenVPN\'s user and in the sandbox of its unit; needs root'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -f -a "login" -d 'Log in as a user does, and say at each step what happened'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and not __fish_seen_subcommand_from duo login help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l db -d 'Database, instead of the one in the settings' -r -F
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l push -d 'Send the user a push, and wait for the answer'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -l json -d 'Print JSON'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from duo" -s h -l help -d 'Print help'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -l common-name -d 'The common name of the certificate, where the settings look at it [default: the user]' -r
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -l server-conf -d 'The server whose settings count [default: the only one in /etc/openvpn/server and /etc/openvpn]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -l config -d 'Settings file [default: /etc/openvpn-2fa/config.toml, if there is one]' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -l db -d 'Database, instead of the one in the settings' -r -F
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -l json -d 'Print JSON'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from login" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "login" -d 'Log in as a user does, and say at each step what happened'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand doctor; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check help" -f -a "enroll" -d 'Make a secret for a user: prints the name, the base32 secret and the otpauth:// URI, one line each'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check help" -f -a "confirm" -d 'See whether a user\'s app makes the right codes, and how far its clock is off'
@@ -220,3 +238,4 @@ complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check help" -f -a "check" -d 'Look at all that a login depends on, and say what to change; or at one thing'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and not __fish_seen_subcommand_from enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "duo" -d 'Reach Duo, and try the keys; with a user, see what Duo says of them'
+complete -c openvpn-2fa -n "__fish_openvpn_2fa_using_subcommand help; and __fish_seen_subcommand_from check" -f -a "login" -d 'Log in as a user does, and say at each step what happened'

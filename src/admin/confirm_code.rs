@@ -1,6 +1,6 @@
 //! `confirm USER [CODE]`: whether the user's app makes the right codes. Lets nobody in, counts nothing against anybody.
 
-use super::terminal;
+use super::terminal::{self, Echo};
 use crate::auth::{Store as _, Token};
 use crate::cli::Confirm;
 use crate::clock::{Clock, SystemClock};
@@ -67,7 +67,7 @@ fn code(argument: Option<&SecretString>, user: &UserName) -> anyhow::Result<Code
     let typed = if let Some(code) = argument {
         code
     } else {
-        asked = terminal::line_of_input(&format!("Code of {user}: "))?;
+        asked = terminal::line_of_input(&format!("Code of {user}: "), Echo::Shown)?;
         &asked
     };
     let typed = secret(typed.expose_secret().as_bytes());

@@ -45,6 +45,12 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
     if matches!(cli.command, Command::Verify) {
         return crate::verify::run(&cli.global, environment);
     }
+    if matches!(cli.command, Command::CheckAs) {
+        return match check::run_probe() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        };
+    }
     // Settings that cannot be read are something that it finds.
     if let Command::Check(Check { what: None, all }) = &cli.command {
         return match check::run(all, &cli.global, environment) {
@@ -53,9 +59,19 @@ pub fn run(cli: &Cli, environment: &Environment) -> ExitCode {
             Err(error) => failed(&error),
         };
     }
+    if let Command::Check(Check { what: Some(CheckOne::Login(arguments)), .. }) = &cli.command {
+        return match check::login::run(arguments, &cli.global, environment) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => failed(&error),
+        };
+    }
     let result = settings(&cli.global, environment).and_then(|settings| match &cli.command {
         // Done with above.
-        Command::PrimaryCheck | Command::Verify | Command::Check(Check { what: None, .. }) => Ok(()),
+        Command::PrimaryCheck
+        | Command::Verify
+        | Command::CheckAs
+        | Command::Check(Check { what: None | Some(CheckOne::Login(_)), .. }) => Ok(()),
         Command::Enroll(arguments) => enroll::run(arguments, &settings, cli.global.json),
         Command::Confirm(arguments) => confirm_code::run(arguments, &settings, cli.global.json),
         Command::BackupCodes(arguments) => backup_codes::run(arguments, &settings, cli.global.json),

@@ -1,13 +1,16 @@
-//! What is special about a terminal: its colours, and what is typed at it.
+//! What is special about a terminal: its colours, and what is typed at it: passphrases, passwords and codes, which also come
+//! from a file or standard input.
 
 use crate::files;
-use crate::secret::{ExposeSecret, SecretString};
+use crate::secret::{self, ExposeSecret, SecretBytes, SecretString};
 use anyhow::{Context, bail};
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::AsFd;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -108,56 +111,95 @@ pub(super) fn passphrase(file: Option<&Path>, purpose: Purpose) -> anyhow::Resul
 fn typed(purpose: Purpose) -> anyhow::Result<SecretString> {
     let mut terminal =
         Terminal::open().context("no terminal to ask for a passphrase: --passphrase-file FILE")?;
-    let first = terminal.hidden("Passphrase: ")?;
+    let first = text(&terminal.hidden("Passphrase: ")?)?;
     if purpose == Purpose::Make
-        && terminal.hidden("The same again: ")?.expose_secret() != first.expose_secret()
+        && terminal.hidden("The same again: ")?.as_slice() != first.expose_secret().as_bytes()
     {
         bail!("the two passphrases differ, nothing was done");
     }
     Ok(first)
 }
 
-/// The first line of standard input; where that is a terminal, it is asked for.
-pub(super) fn line_of_input(prompt: &str) -> anyhow::Result<SecretString> {
-    if io::stdin().is_terminal() { Terminal::open()?.line(prompt) } else { piped() }
-}
-
-/// The same, and what is typed is not shown.
-pub(super) fn hidden_line_of_input(prompt: &str) -> anyhow::Result<SecretString> {
-    if io::stdin().is_terminal() { Terminal::open()?.hidden(prompt) } else { piped() }
-}
-
-fn piped() -> anyhow::Result<SecretString> {
-    // The descriptor itself: the standard library would leave a copy behind in a buffer of its own.
-    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    first_line(&mut input, "standard input is empty")
-}
-
-/// Reads to the end of a line, or of the input; `nothing` is the error where that comes first.
-fn first_line(input: &mut impl Read, nothing: &'static str) -> anyhow::Result<SecretString> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
-    let mut byte = Zeroizing::new([0]);
-    loop {
-        if input.read(byte.as_mut_slice())? == 0 {
-            if line.is_empty() {
-                bail!(nothing);
-            }
-            return text(&line);
-        }
-        match byte[0] {
-            b'\n' | b'\r' => return text(&line),
-            _ if line.len() == MAX_LINE_BYTES => bail!("a line of more than {MAX_LINE_BYTES} bytes"),
-            byte => line.push(byte),
-        }
-    }
+/// The next line of standard input; where that is a terminal, it is asked for.
+pub(super) fn line_of_input(prompt: &str, echo: Echo) -> anyhow::Result<SecretString> {
+    text(Answers::of_process()?.ask(prompt, echo)?.expose_secret())
 }
 
 fn text(bytes: &[u8]) -> anyhow::Result<SecretString> {
     Ok(SecretString::from(std::str::from_utf8(bytes).context("not UTF-8")?))
 }
 
+/// Whether what is typed is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Echo {
+    /// A code.
+    Shown,
+    /// A password.
+    Hidden,
+}
+
+/// Whoever answers questions: a person at the terminal, or a script by lines on standard input.
+pub(super) enum Answers {
+    /// The terminal, where standard input is one.
+    Terminal(Terminal),
+    /// Standard input, a line for each question.
+    Lines,
+}
+
+impl Answers {
+    /// # Errors
+    /// When standard input is a terminal and this process has none of its own.
+    pub(super) fn of_process() -> anyhow::Result<Self> {
+        if !io::stdin().is_terminal() {
+            return Ok(Self::Lines);
+        }
+        Ok(Self::Terminal(Terminal::open().context("no terminal to ask at")?))
+    }
+
+    /// Asks; the answer is what was typed, without the end of the line.
+    ///
+    /// # Errors
+    /// When nobody answers, or with more than can be an answer.
+    pub(super) fn ask(&mut self, prompt: &str, echo: Echo) -> anyhow::Result<SecretBytes> {
+        let line = match (self, echo) {
+            (Self::Terminal(terminal), Echo::Hidden) => terminal.hidden(prompt)?,
+            (Self::Terminal(terminal), Echo::Shown) => terminal.shown(prompt)?,
+            (Self::Lines, _) => next_line()?,
+        };
+        Ok(secret::secret(&line))
+    }
+}
+
+/// The next line of standard input, read byte by byte: what comes after it is another's, and no buffer keeps it.
+fn next_line() -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut line = secret::buffer(MAX_LINE_BYTES);
+    let mut byte = Zeroizing::new([0]);
+    loop {
+        match rustix::io::read(rustix::stdio::stdin(), byte.as_mut_slice()) {
+            Ok(0) if line.is_empty() => bail!("standard input is at its end, and one more line is wanted"),
+            Ok(0) => return Ok(line),
+            Ok(_) if byte[0] == b'\n' => {
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                return Ok(line);
+            }
+            Ok(_) if line.len() == MAX_LINE_BYTES => bail!("a line of more than {MAX_LINE_BYTES} bytes"),
+            Ok(_) => line.push(byte[0]),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(io::Error::from(error)).context("standard input"),
+        }
+    }
+}
+
 /// The terminal of this process, whatever its standard input and output are.
-struct Terminal(File);
+pub(super) struct Terminal(File);
+
+/// What came of waiting for a line.
+enum Typed {
+    Line(Zeroizing<Vec<u8>>),
+    Signal(Signal),
+}
 
 impl Terminal {
     fn open() -> anyhow::Result<Self> {
@@ -165,31 +207,111 @@ impl Terminal {
         Ok(Self(rustix::fs::open("/dev/tty", flags, Mode::empty())?.into()))
     }
 
-    fn line(&mut self, prompt: &str) -> anyhow::Result<SecretString> {
+    fn shown(&mut self, prompt: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
         self.0.write_all(prompt.as_bytes())?;
-        first_line(&mut self.0, "the terminal was closed")
+        match self.line(None)? {
+            Typed::Line(line) => Ok(line),
+            Typed::Signal(signal) => bail!("{signal}"),
+        }
     }
 
-    /// A line that is not shown while it is typed.
-    fn hidden(&mut self, prompt: &str) -> anyhow::Result<SecretString> {
-        let before = tcgetattr(&self.0)?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        silent.local_modes.insert(LocalModes::ECHONL);
-        tcsetattr(&self.0, OptionalActions::Flush, &silent)?;
-        let _echo = Echo { terminal: self.0.try_clone()?, before };
-        self.line(prompt)
+    /// A line that is not shown while it is typed. A signal that ends or stops this process takes effect once the terminal
+    /// shows again what is typed.
+    fn hidden(&mut self, prompt: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+        loop {
+            let held = HeldSignals::hold()?;
+            let before = tcgetattr(&self.0)?;
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            silent.local_modes.insert(LocalModes::ECHONL);
+            tcsetattr(&self.0, OptionalActions::Flush, &silent)?;
+            let restored = Restored { terminal: self.0.try_clone()?, before };
+            self.0.write_all(prompt.as_bytes())?;
+            let typed = self.line(Some(&held))?;
+            drop(restored);
+            drop(held);
+            match typed {
+                Typed::Line(line) => return Ok(line),
+                Typed::Signal(signal) => {
+                    self.0.write_all(b"\n")?;
+                    // Ends this process, as a rule; after a pause (Ctrl-Z) the question is put again.
+                    raise(signal)?;
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, signals: Option<&HeldSignals>) -> anyhow::Result<Typed> {
+        let mut line = secret::buffer(MAX_LINE_BYTES);
+        let mut byte = Zeroizing::new([0]);
+        loop {
+            if let Some(signal) = signals.map(|held| held.wait_for(&self.0)).transpose()?.flatten() {
+                return Ok(Typed::Signal(signal));
+            }
+            if self.0.read(byte.as_mut_slice())? == 0 {
+                bail!("the terminal was closed");
+            }
+            match byte[0] {
+                b'\n' | b'\r' => return Ok(Typed::Line(line)),
+                _ if line.len() == MAX_LINE_BYTES => bail!("more than {MAX_LINE_BYTES} bytes were typed"),
+                byte => line.push(byte),
+            }
+        }
     }
 }
 
 /// Shows again what is typed, whatever happens.
-struct Echo {
+struct Restored {
     terminal: File,
     before: Termios,
 }
 
-impl Drop for Echo {
+impl Drop for Restored {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, OptionalActions::Flush, &self.before);
+    }
+}
+
+/// Signals that end or stop a process and are kept back for a while.
+struct HeldSignals {
+    arrived: SignalFd,
+    mask: SigSet,
+}
+
+impl HeldSignals {
+    const SIGNALS: [Signal; 5] =
+        [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
+
+    fn hold() -> anyhow::Result<Self> {
+        let signals: SigSet = Self::SIGNALS.into_iter().collect();
+        let arrived = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let mask = SigSet::thread_get_mask()?;
+        signals.thread_block()?;
+        Ok(Self { arrived, mask })
+    }
+
+    /// Waits until there is something to read, or a signal has come.
+    fn wait_for(&self, terminal: &File) -> anyhow::Result<Option<Signal>> {
+        loop {
+            let mut ready = [PollFd::new(terminal, PollFlags::IN), PollFd::new(&self.arrived, PollFlags::IN)];
+            match rustix::event::poll(&mut ready, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+            let typed = !ready[0].revents().is_empty();
+            if let Some(arrived) = self.arrived.read_signal()? {
+                let number = i32::try_from(arrived.ssi_signo)?;
+                return Ok(Some(Signal::try_from(number)?));
+            }
+            if typed {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl Drop for HeldSignals {
+    fn drop(&mut self) {
+        let _ = self.mask.thread_set_mask();
     }
 }

@@ -6,7 +6,7 @@ mod report;
 mod services;
 
 pub(crate) use report::{Report, Visitor};
-pub(crate) use services::with_decision;
+pub(crate) use services::{with_decision, with_services};
 
 use std::time::Duration;
 

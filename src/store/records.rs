@@ -92,7 +92,7 @@ impl Records for SqliteRecords<'_> {
             )));
         }
         let Token { secret, algorithm, digits, period, .. } = secret.token();
-        let token = NewToken { secret: &secret, algorithm, digits, period };
+        let token = NewToken { secret: &secret, algorithm, digits, period, label: "" };
         let id = tokens::insert(&self.0, self.1, (user, name), &token, now)?;
         self.burn_step(id, step, offset)?;
         Ok(user)

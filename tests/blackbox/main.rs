@@ -33,5 +33,5 @@ mod list;
 mod log;
 mod settings;
 mod support;
-mod verify;
 mod tokens;
+mod verify;

@@ -13,7 +13,6 @@ use crate::name::UserName;
 use crate::printable;
 use anyhow::Context;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How long Duo may take among other checks, in seconds.
@@ -124,7 +123,7 @@ fn look_up(client: &Client, user: &UserName, settings: &Settings, report: &mut R
         }
         Preauth::Auth(choices) => {
             report.line("login", "with a second factor")?;
-            report.line("devices", &devices(&choices)?)?;
+            report.line("devices", &devices(&choices))?;
             let style = if settings.duo.prompt == DuoPrompt::Full { Style::Full } else { Style::Short };
             let question = match settings.duo.prompt {
                 DuoPrompt::Generic => settings.duo.prompt_text.as_str().to_owned(),
@@ -140,15 +139,15 @@ fn look_up(client: &Client, user: &UserName, settings: &Settings, report: &mut R
     }
 }
 
-fn devices(choices: &Choices) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for device in &choices.devices {
-        let separator = if text.is_empty() { "" } else { "; " };
+/// The devices of a user, in one line.
+pub(super) fn devices(choices: &Choices) -> String {
+    let described = choices.devices.iter().map(|device| {
         let words: Vec<&str> = device.capabilities.iter().map(|one| one.word()).collect();
         let able = if words.is_empty() { "passcodes only".to_owned() } else { words.join(", ") };
-        write!(text, "{separator}{} ({able})", device.label)?;
-    }
-    Ok(if text.is_empty() { "none".to_owned() } else { text })
+        format!("{} ({able})", device.label)
+    });
+    let text = described.collect::<Vec<_>>().join("; ");
+    if text.is_empty() { "none".to_owned() } else { text }
 }
 
 fn push(client: &Client, user: &UserName, report: &mut Report) -> anyhow::Result<()> {

@@ -1,19 +1,13 @@
-//! The machine: clock, OpenVPN's version, the limits of its unit.
+//! The machine: clock and OpenVPN's version.
 
 use super::finding::Findings;
-use super::server_conf::ServerConf;
-use crate::config::Settings;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The oldest OpenVPN whose deferred verdicts work.
 const OLDEST: [u64; 3] = [2, 6, 2];
 
-/// Tasks that OpenVPN and the front of one hook take besides the workers.
-const OTHER_TASKS: u64 = 2;
-
 /// What a program prints, if there is such a program and it does.
-fn printed(program: &str, arguments: &[&str]) -> Option<String> {
+pub(super) fn printed(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
@@ -26,18 +20,30 @@ fn printed(program: &str, arguments: &[&str]) -> Option<String> {
 
 /// Whether the clock is kept right: codes depend on it.
 pub(super) fn clock(findings: &mut Findings) {
-    let shown = printed("timedatectl", &["show", "--property=NTPSynchronized", "--value"]);
-    match shown.as_deref().map(str::trim) {
-        Some("yes") => findings.good("the clock is synchronised"),
-        Some("no") => findings.doubtful(
+    match synchronised() {
+        Some(true) => findings.good("the clock is synchronised"),
+        Some(false) => findings.doubtful(
             "the clock is not synchronised; codes fit for half a minute either way only",
             "timedatectl set-ntp true, or install chrony",
         ),
-        _ => findings.doubtful(
-            "whether the clock is synchronised cannot be seen here (no timedatectl)",
+        None => findings.doubtful(
+            "whether the clock is synchronised cannot be seen here (neither timedatectl nor chronyc says)",
             "compare it with another clock: date -u",
         ),
     }
+}
+
+/// What systemd says, or chrony. `None` where neither does.
+fn synchronised() -> Option<bool> {
+    let systemd = printed("timedatectl", &["show", "--property=NTPSynchronized", "--value"]);
+    match systemd.as_deref().map(str::trim) {
+        Some("yes") => return Some(true),
+        Some("no") => return Some(false),
+        _ => {}
+    }
+    let chrony = printed("chronyc", &["-n", "tracking"])?;
+    let state = chrony.lines().find_map(|line| line.strip_prefix("Leap status"))?;
+    Some(!state.contains("Not synchronised"))
 }
 
 pub(super) fn openvpn(findings: &mut Findings) {
@@ -65,41 +71,6 @@ fn version_in(text: &str) -> Option<[u64; 3]> {
     Some([parts.next()?, parts.next()?, parts.next().unwrap_or(0)])
 }
 
-/// Whether the unit of a server allows as many tasks as workers may wait.
-pub(super) fn unit(conf: &ServerConf, settings: &Settings, findings: &mut Findings) {
-    let Some(unit) = unit_of(&conf.path) else { return };
-    let shown = |property: &str| {
-        let text = printed("systemctl", &["show", &unit, &format!("--property={property}"), "--value"])?;
-        text.trim().parse::<u64>().ok()
-    };
-    let needed = settings.worker.max.get() * 2 + OTHER_TASKS;
-    let root = conf.last("user").is_none_or(|line| line.words.get(1).is_some_and(|name| name == "root"));
-    for (property, binds) in [("TasksMax", true), ("LimitNPROC", !root)] {
-        match shown(property) {
-            Some(limit) if binds && limit < needed => findings.bad(
-                format!(
-                    "{unit}: {property}={limit}, and [worker] max = {} may need {needed}: OpenVPN ends when it can \
-                     start no hook",
-                    settings.worker.max.get()
-                ),
-                "install the drop-in in contrib/systemd, or lower [worker] max",
-            ),
-            Some(limit) if binds => findings.good(format!("{unit}: {property}={limit}")),
-            _ => {}
-        }
-    }
-}
-
-/// The unit that starts a configuration in one of the usual places.
-fn unit_of(conf: &Path) -> Option<String> {
-    let name = conf.file_stem()?.to_str()?;
-    match conf.parent()?.to_str()? {
-        "/etc/openvpn/server" => Some(format!("openvpn-server@{name}.service")),
-        "/etc/openvpn" => Some(format!("openvpn@{name}.service")),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,13 +86,5 @@ mod tests {
         ] {
             assert_eq!(version_in(text), version, "{text}");
         }
-    }
-
-    #[test]
-    fn units_are_known_by_the_place_of_their_configuration() {
-        let unit = |path| unit_of(Path::new(path));
-        assert_eq!(unit("/etc/openvpn/server/a.conf").as_deref(), Some("openvpn-server@a.service"));
-        assert_eq!(unit("/etc/openvpn/a.conf").as_deref(), Some("openvpn@a.service"));
-        assert_eq!(unit("/tmp/a.conf"), None);
     }
 }

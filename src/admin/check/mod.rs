@@ -1,24 +1,30 @@
 //! `check`: what a login depends on, looked at one thing after the other, each with what to do about it.
 
+mod as_openvpn;
 pub(super) mod duo;
 mod finding;
+pub(super) mod login;
 mod machine;
+mod pam;
 mod server;
 mod server_conf;
+mod texts;
+mod unit;
+
+pub(super) use as_openvpn::run_probe;
 
 use super::terminal;
 use crate::cli::{CheckAll, Global};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Factor, Primary, Settings, Sources, Unenrolled};
+use crate::config::{self, ConfigError, Factor, Settings, Sources, Unenrolled};
 use crate::openvpn::Environment;
 use crate::store::Database;
-use finding::{Findings, Level};
+use finding::{Findings, Level, Place};
+use server::Hook;
 use server_conf::ServerConf;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// The longest configuration of OpenVPN's that is read, in bytes.
-const MAX_CONF_BYTES: u64 = 1024 * 1024;
 
 /// Where OpenVPN's units look for configurations.
 const CONF_DIRECTORIES: [&str; 2] = ["/etc/openvpn/server", "/etc/openvpn"];
@@ -26,63 +32,52 @@ const CONF_DIRECTORIES: [&str; 2] = ["/etc/openvpn/server", "/etc/openvpn"];
 /// Checks everything. Returns whether nothing is wrong.
 pub(super) fn run(arguments: &CheckAll, global: &Global, environment: &Environment) -> anyhow::Result<bool> {
     let mut findings = Findings::default();
-    let settings = match load(global, environment.variables().to_vec()) {
+    findings.about("settings");
+    let settings = match load(global.config.clone(), global, environment.variables().to_vec()) {
         Ok(settings) => settings,
         Err(error) => {
-            findings.bad(error.to_string(), "nobody gets in until this is mended");
+            findings.bad(error.to_string(), NOBODY);
             return show(&findings, global);
         }
     };
     match &global.config {
-        Some(path) => findings.good(format!("{}: the settings can be used", path.display())),
+        Some(path) => findings.at(&Place::file(path)).good("the settings can be used"),
         None => findings.good("the settings can be used"),
     }
-    let program = std::env::current_exe()?;
-    let (confs, unreadable) = configurations(&arguments.server_conf);
-    for (path, why) in unreadable {
-        findings.bad(format!("{}: {why}", path.display()), "name the right file with --server-conf");
-    }
-    if confs.is_empty() {
-        findings.doubtful(
-            "no server configuration in /etc/openvpn/server or /etc/openvpn",
-            "name it with --server-conf FILE",
-        );
-    }
-    database(&settings, &mut findings);
-    primary(&settings, &mut findings);
+    texts::find(&settings, &mut findings);
     unenrolled(&settings, None, &mut findings);
+    findings.about("database");
+    database(&settings, &mut findings);
+    findings.about("pam");
+    pam::find(&settings, &mut findings);
+    findings.about("clock");
     machine::clock(&mut findings);
+    findings.about("openvpn");
     machine::openvpn(&mut findings);
     if settings.auth.factor == Factor::Duo || settings.duo.host.is_some() {
+        findings.about("duo");
         duo::find(&settings, &mut findings);
     }
-    for conf in &confs {
-        // What the hooks of this server see: its setenv goes before the file.
-        match load(global, conf.environment()) {
-            Ok(theirs) => {
-                server::look(conf, &program, &theirs, &mut findings);
-                elsewhere(conf, &settings, &theirs, &mut findings);
-                if (theirs.auth.unenrolled, theirs.auth.unenrolled_until)
-                    != (settings.auth.unenrolled, settings.auth.unenrolled_until)
-                {
-                    unenrolled(&theirs, Some(&conf.path), &mut findings);
-                }
-                machine::unit(conf, &theirs, &mut findings);
-            }
-            Err(error) => findings.bad(
-                format!("{}: with the setenv lines of this file: {error}", conf.path.display()),
-                "nobody gets in until this is mended",
-            ),
+    findings.about("server");
+    for conf in configurations(&arguments.server_conf, &mut findings) {
+        server(&conf, global, &settings, &mut findings)?;
+        if arguments.as_openvpn {
+            as_openvpn::look(&conf, &hooks_of(&conf, global), &mut findings);
+            findings.about("server");
         }
     }
     show(&findings, global)
 }
 
+/// Where nothing else is to be done first.
+const NOBODY: &str = "nobody gets in until this is mended";
+
 fn load(
+    file: Option<PathBuf>,
     global: &Global,
-    environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-) -> Result<Settings, config::ConfigError> {
-    config::load(&Sources { file: global.config.clone(), database: global.db.clone(), environment })
+    environment: Vec<(OsString, OsString)>,
+) -> Result<Settings, ConfigError> {
+    config::load(&Sources { file, database: global.db.clone(), environment })
 }
 
 fn show(findings: &Findings, global: &Global) -> anyhow::Result<bool> {
@@ -94,8 +89,8 @@ fn show(findings: &Findings, global: &Global) -> anyhow::Result<bool> {
     Ok(findings.level() != Level::Bad)
 }
 
-/// The configurations that were named, or those that the units would start. And those that cannot be read.
-fn configurations(named: &[PathBuf]) -> (Vec<ServerConf>, Vec<(PathBuf, String)>) {
+/// The configurations that were named, or those that the units would start.
+fn configurations(named: &[PathBuf], findings: &mut Findings) -> Vec<ServerConf> {
     let mut paths = named.to_vec();
     if paths.is_empty() {
         for directory in CONF_DIRECTORIES {
@@ -105,81 +100,133 @@ fn configurations(named: &[PathBuf]) -> (Vec<ServerConf>, Vec<(PathBuf, String)>
         }
         paths.sort();
     }
-    let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+    let mut confs = Vec::new();
     for path in paths {
-        match read_conf(&path) {
-            Ok(text) => {
-                let conf = ServerConf::parse(&path, &text);
-                // A client's configuration is no business of ours, unless it was named.
-                if !named.is_empty() || conf.last("server").is_some() || conf.last("mode").is_some() {
-                    read.push(conf);
-                }
-            }
-            Err(why) => unreadable.push((path, why)),
+        match ServerConf::read(&path) {
+            // A client's configuration is no business of ours, unless it was named.
+            Ok(conf) if !named.is_empty() || conf.is_server() => confs.push(conf),
+            Ok(_) => {}
+            Err(why) => findings.at(&Place::file(&path)).bad(why, "name the right file with --server-conf"),
         }
     }
-    (read, unreadable)
-}
-
-fn read_conf(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_CONF_BYTES {
-        return Err(format!("longer than {MAX_CONF_BYTES} bytes"));
+    if confs.is_empty() && named.is_empty() {
+        findings.doubtful(
+            "no server configuration in /etc/openvpn/server or /etc/openvpn",
+            "name it with --server-conf FILE",
+        );
     }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    confs
 }
 
+/// A server: its lines, and the settings that its hooks have.
+fn server(
+    conf: &ServerConf,
+    global: &Global,
+    ours: &Settings,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    server::look_at_lines(conf, &program, findings);
+    let theirs = match settings_of(conf, global, findings) {
+        Ok(settings) => settings,
+        Err(error) => {
+            let text = format!("with what its hooks are told: {error}");
+            findings.at(&conf.place()).bad(text, NOBODY);
+            return Ok(());
+        }
+    };
+    server::look(conf, &theirs, findings);
+    elsewhere(conf, ours, &theirs, findings);
+    if (theirs.auth.unenrolled, theirs.auth.unenrolled_until)
+        != (ours.auth.unenrolled, ours.auth.unenrolled_until)
+    {
+        unenrolled(&theirs, Some(conf), findings);
+    }
+    findings.about("unit");
+    unit::look(conf, &theirs, findings);
+    findings.about("server");
+    Ok(())
+}
+
+/// Where the hooks of a server look: options in the line, then `setenv`, then what was given here.
+fn hooks_of(conf: &ServerConf, global: &Global) -> as_openvpn::Hooks {
+    let options = Hook::of_logins(conf).map(|hook| hook.options.global).unwrap_or_default();
+    let file = options.config.or_else(|| file_by_setenv(conf)).or_else(|| global.config.clone());
+    let tmp_dir = conf.last("tmp-dir").map_or_else(|| "/tmp".into(), |line| conf.resolve(line.value()));
+    as_openvpn::Hooks { file, database: options.db.or_else(|| global.db.clone()), tmp_dir }
+}
+
+fn file_by_setenv(conf: &ServerConf) -> Option<PathBuf> {
+    let environment = conf.environment();
+    environment.into_iter().find(|(name, _)| name == config::FILE_VARIABLE).map(|(_, value)| value.into())
+}
+
+/// The settings that the hooks of a server have. Says so when they come from another file than `--config` names here.
+fn settings_of(conf: &ServerConf, global: &Global, findings: &mut Findings) -> Result<Settings, ConfigError> {
+    if let Some(here) = &global.config {
+        let theirs = hooks_of(conf, &Global::default()).file;
+        let theirs = theirs.unwrap_or_else(|| config::DEFAULT_FILE.into());
+        if !same_file(here, &theirs) {
+            findings.at(&conf.place()).doubtful(
+                format!("its hooks read {}, and not {}", theirs.display(), here.display()),
+                format!("setenv {} {}", config::FILE_VARIABLE, here.display()),
+            );
+        }
+    }
+    let as_openvpn::Hooks { file, database, .. } = hooks_of(conf, global);
+    config::load(&Sources { file, database, environment: conf.environment() })
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    one == other || real(one).is_some_and(|one| Some(one) == real(other))
+}
+
+/// The database, its file and its directory, and the key to what is in it.
 fn database(settings: &Settings, findings: &mut Findings) {
-    let path = settings.totp.token_db_path.display();
-    let users = Database::open(settings)
-        .map_err(|error| error.to_string())
-        .and_then(|mut database| database.users().map_err(|error| error.to_string()));
-    match users {
-        Ok(users) if users.is_empty() && settings.auth.factor == Factor::Totp => findings
-            .doubtful(format!("{path}: nobody is enrolled, so nobody can log in"), "openvpn-2fa enroll USER"),
-        Ok(users) => findings.good(format!("{path}: {} users", users.len())),
-        Err(_) if settings.auth.factor == Factor::Duo && !settings.totp.token_db_path.exists() => {
-            findings.good(format!("{path}: the first login will make the database"));
+    let path = &settings.totp.token_db_path;
+    let opened = Database::open(settings).map_err(|error| error.to_string()).and_then(|mut database| {
+        let users = database.users().map_err(|error| error.to_string())?;
+        Ok((database.check_secrets(), users.len()))
+    });
+    match opened {
+        Ok((Err(error), _)) => {
+            findings.bad(
+                error.to_string(),
+                "users whose secrets cannot be read do not get in; openvpn-2fa rekey",
+            );
+        }
+        Ok((Ok(()), 0)) if settings.auth.factor == Factor::Totp => findings
+            .at(&Place::file(path))
+            .doubtful("nobody is enrolled, so nobody can log in", "openvpn-2fa enroll USER"),
+        Ok((Ok(()), users)) => findings.at(&Place::file(path)).good(format!("{users} users")),
+        Err(_) if settings.auth.factor == Factor::Duo && !path.exists() => {
+            findings.at(&Place::file(path)).good("the first login will make the database");
         }
         Err(error) => findings.bad(error, "until this is mended nobody gets in"),
     }
 }
 
-fn primary(settings: &Settings, findings: &mut Findings) {
-    if settings.auth.primary == Primary::None {
-        findings.good("the certificate is the first proof; PAM is not asked");
-        return;
-    }
-    let service = settings.pam.service.as_str();
-    let places = ["/etc/pam.d", "/usr/lib/pam.d"];
-    match places.iter().map(|place| Path::new(place).join(service)).find(|path| path.exists()) {
-        Some(path) => findings.good(format!("{}: the PAM service", path.display())),
-        None => findings.bad(
-            format!("there is no PAM service {service}, so every password is refused"),
-            format!("install -m 0644 contrib/pam.d/openvpn /etc/pam.d/{service}"),
-        ),
-    }
-}
-
 /// Whether users without a second factor get in, and for how long. `conf` has other settings than the rest.
-fn unenrolled(settings: &Settings, conf: Option<&Path>, findings: &mut Findings) {
+fn unenrolled(settings: &Settings, conf: Option<&ServerConf>, findings: &mut Findings) {
     if settings.auth.unenrolled == Unenrolled::Deny {
         return;
     }
-    let place = conf.map_or_else(String::new, |conf| format!("{}: ", conf.display()));
+    let findings = match conf {
+        Some(conf) => findings.at(&conf.place()),
+        None => findings,
+    };
     match settings.auth.unenrolled_until {
         None => findings.doubtful(
-            format!("{place}[auth] unenrolled = \"allow\" lets in who has no second factor, for ever"),
+            "[auth] unenrolled = \"allow\" lets in who has no second factor, for ever",
             "[auth] unenrolled_until = the last day on which that is to be so, such as 2026-12-31",
         ),
         Some(day) if SystemClock.now() >= day.end() => findings.doubtful(
-            format!("{place}[auth] unenrolled = \"allow\" held until {day}; now nobody is let in by it"),
+            format!("[auth] unenrolled = \"allow\" held until {day}; now nobody is let in by it"),
             "[auth] unenrolled = \"deny\"",
         ),
-        Some(day) => findings.good(format!(
-            "{place}[auth] unenrolled = \"allow\" lets in who has no second factor, until {day}"
-        )),
+        Some(day) => findings
+            .good(format!("[auth] unenrolled = \"allow\" lets in who has no second factor, until {day}")),
     }
 }
 
@@ -187,14 +234,9 @@ fn unenrolled(settings: &Settings, conf: Option<&Path>, findings: &mut Findings)
 fn elsewhere(conf: &ServerConf, ours: &Settings, theirs: &Settings, findings: &mut Findings) {
     let (ours, theirs) = (&ours.totp.token_db_path, &theirs.totp.token_db_path);
     if ours != theirs {
-        findings.doubtful(
-            format!(
-                "{}: its hooks use {}, and the commands {}",
-                conf.path.display(),
-                theirs.display(),
-                ours.display()
-            ),
-            format!("openvpn-2fa --db {} …, or set it in the settings file", theirs.display()),
+        findings.at(&conf.place()).doubtful(
+            format!("its hooks use {}, and the commands {}", theirs.display(), ours.display()),
+            format!("openvpn-2fa --db {} \u{2026}, or set it in the settings file", theirs.display()),
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The token of a new enrolment: its secret made here, or brought along.
 
-use crate::admin::terminal;
+use crate::admin::terminal::{self, Echo};
 use crate::auth::{Token, TokenId};
 use crate::cli::Shape;
 use crate::factor::totp::{Algorithm, NEW_SECRET_BYTES};
@@ -19,7 +19,7 @@ pub(super) fn token(brought: Option<&SecretString>, shape: Shape) -> anyhow::Res
     let secret = match brought {
         None => fresh()?,
         Some(word) if word.expose_secret() == STANDARD_INPUT => {
-            parsed(&terminal::hidden_line_of_input("Secret in base32: ")?)?
+            parsed(&terminal::line_of_input("Secret in base32: ", Echo::Hidden)?)?
         }
         Some(word) => parsed(word)?,
     };

@@ -173,7 +173,7 @@ fn a_token_is_never_replaced_and_none_comes_beside_it() {
     let site = Site::new();
     let mut database = site.open(None);
     let secret = secret(b"by-an-administrator!");
-    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+    let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
     database.enrol(&name("bob"), &token, Replace::No, NOW).unwrap();
     let error = committed(&mut database, |records| records.enrol(&name("bob"), &new_secret(), USED, NOW));
     assert!(error.unwrap_err().to_string().contains("bob has a token"));
@@ -220,7 +220,8 @@ fn what_is_offered_goes_when_secrets_are_stored_anew_and_with_what_an_administra
     };
     let enrol: fn(&mut Database) = |database| {
         let secret = secret(&[9; 20]);
-        let token = NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30 };
+        let token =
+            NewToken { secret: &secret, algorithm: Algorithm::Sha1, digits: 6, period: 30, label: "" };
         assert!(database.enrol(&name("bob"), &token, Replace::No, NOW).unwrap());
     };
     let disable: fn(&mut Database) = |database| {

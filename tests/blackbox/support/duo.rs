@@ -154,6 +154,18 @@ impl Namespace {
         self.enter_by(call, &devices)
     }
 
+    /// A command there, with nothing in its environment.
+    pub(crate) fn command(&self, words: &[&str]) -> std::process::Command {
+        let services = self.directory.join("pam.d");
+        let script = format!("mount --bind '{}' /etc/pam.d && exec \"$0\" \"$@\"", services.display());
+        let mut command = std::process::Command::new("/usr/bin/unshare");
+        command
+            .env_clear()
+            .args(["--mount", "--propagation", "private", "/bin/sh", "-c", &script])
+            .args(words);
+        command
+    }
+
     fn enter_by<'a>(&self, call: Call<'a>, first: &str) -> Call<'a> {
         let services = self.directory.join("pam.d");
         let script = format!("{first}mount --bind '{}' /etc/pam.d && exec \"$0\" \"$@\"", services.display());

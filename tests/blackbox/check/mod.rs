@@ -1,6 +1,14 @@
 //! `check`: what is wrong, and what to do about it.
 
+mod as_openvpn;
+mod login;
+mod machine;
+mod server;
+
 use crate::support::{PROGRAM, Printed, Site};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
 
 /// A site with a server's configuration beside it.
 fn checked(site: &Site, conf: &str) -> Printed {
@@ -11,8 +19,56 @@ fn checked(site: &Site, conf: &str) -> Printed {
 fn good() -> String {
     format!(
         "server 10.8.0.0 255.255.255.0\nscript-security 2\nauth-user-pass-verify {PROGRAM} via-file\n\
-         client-crresponse {PROGRAM}\nauth-gen-token 43200\nauth-gen-token-secret /x\n"
+         client-crresponse {PROGRAM}\nauth-gen-token 43200\n<auth-gen-token-secret>\nkey\n</auth-gen-token-secret>\n"
     )
+}
+
+/// One finding, as programs get it.
+#[derive(Debug, serde::Deserialize)]
+struct Finding {
+    level: String,
+    subject: String,
+    file: Option<PathBuf>,
+    line: Option<usize>,
+    finding: String,
+    remedy: Option<String>,
+}
+
+/// What `check --json` finds, with this configuration and whatever else is said.
+fn found(site: &Site, conf: &str, change: impl FnOnce(&mut Command)) -> Vec<Finding> {
+    std::fs::write(site.path("server.conf"), conf).unwrap();
+    let mut command = site.command();
+    command.arg("--config").arg(site.config()).args(["check", "--json", "--server-conf"]);
+    command.arg(site.path("server.conf"));
+    change(&mut command);
+    findings(&crate::support::run(&mut command))
+}
+
+fn findings(printed: &Printed) -> Vec<Finding> {
+    let mut value: serde_json::Value =
+        serde_json::from_str(&printed.stdout).unwrap_or_else(|error| panic!("{error}: {printed:?}"));
+    let worst = value["level"].as_str().unwrap().to_owned();
+    assert_eq!(printed.status, i32::from(worst == "fail"), "{printed:?}");
+    let all: Vec<Finding> = serde_json::from_value(value["findings"].take()).unwrap();
+    assert!(all.iter().all(|one| (one.level == "ok") == one.remedy.is_none()), "{all:#?}");
+    all
+}
+
+/// The finding of this kind that says this.
+#[track_caller]
+fn the<'a>(all: &'a [Finding], level: &str, subject: &str, text: &str) -> &'a Finding {
+    let hit = |one: &&Finding| one.level == level && one.subject == subject && one.finding.contains(text);
+    all.iter().find(hit).unwrap_or_else(|| panic!("{level} {subject} {text:?}: {all:#?}"))
+}
+
+/// A program of the machine's, as a script of the test's own; the directory is for `PATH`.
+fn fake(site: &Site, name: &str, script: &str) -> PathBuf {
+    let directory = site.path("bin");
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    directory
 }
 
 #[test]
