@@ -9,7 +9,8 @@ use std::time::Duration;
 fn give(mut command: Command, typed: &str) -> Printed {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+    // One that refuses its arguments reads nothing.
+    let _gone_already = child.stdin.take().unwrap().write_all(typed.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Printed {

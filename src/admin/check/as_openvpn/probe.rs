@@ -19,7 +19,7 @@ use std::process::Command;
 /// The longest request, in bytes: a configuration's `setenv` lines fit well.
 const MAX_REQUEST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Where pam_unix finds what passwords are compared with.
+/// Where `pam_unix` finds what passwords are compared with.
 const SHADOW: &str = "/etc/shadow";
 
 /// A request on standard input, what was found on standard output.
@@ -84,7 +84,7 @@ fn look(request: &Request, findings: &mut Findings) {
             limits(&settings, findings);
         }
         Err(error) => {
-            findings.bad(error.to_string(), "the file must be readable for them; nobody gets in until then")
+            findings.bad(error.to_string(), "the file must be readable for them; nobody gets in until then");
         }
     }
     temporary(&request.tmp_dir, findings);
@@ -123,7 +123,7 @@ fn database(settings: &Settings, findings: &mut Findings) {
     let key = settings.store.key_file();
     match (database.check_secrets(), key) {
         (Err(error), _) => {
-            findings.bad(error.to_string(), format!("the key must be readable for {} alone", who_alone()))
+            findings.bad(error.to_string(), format!("the key must be readable for {} alone", who_alone()));
         }
         (Ok(()), Some(key)) => findings.at(&Place::file(&key)).good("the key can be read"),
         (Ok(()), None) => {}

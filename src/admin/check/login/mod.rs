@@ -28,7 +28,8 @@ use observed::{ObservedDuo, ObservedPrimary};
 use record::Record;
 use serde_json::json;
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 /// How long PAM, or Duo after an answer, may take: as long as behind a login of OpenVPN's that waits.
@@ -144,10 +145,10 @@ fn named(arguments: &CheckLogin, attempt: &Attempt, steps: &mut Steps) {
     }
     let mut text = format!("the name is {}", attempt.user);
     if attempt.user.as_str() != arguments.user {
-        text += &format!(" ({} as it was typed)", arguments.user);
+        let _ = write!(text, " ({} as it was typed)", arguments.user);
     }
     if attempt.identity != attempt.user {
-        text += &format!("; the second factor is that of {}, by the certificate", attempt.identity);
+        let _ = write!(text, "; the second factor is that of {}, by the certificate", attempt.identity);
     } else if attempt.peer.common_name.is_some() && arguments.common_name.is_none() {
         text += "; the certificate is taken to be of the same name (--common-name NAME for another)";
     }
@@ -174,7 +175,7 @@ impl Login<'_> {
             Primary::None => secret(b""),
         };
         let mut response = match record.factor(self.settings) {
-            Factor::Totp => self.ask(answers, self.settings.totp.challenge_text.as_str())?,
+            Factor::Totp => Self::ask(answers, self.settings.totp.challenge_text.as_str())?,
             // Duo says what there is to choose from.
             Factor::Duo => secret(b""),
         };
@@ -203,14 +204,14 @@ impl Login<'_> {
             self.report.outcome(&outcome);
             let text = text.expose_secret();
             self.steps.borrow_mut().asked(text, reason)?;
-            response = self.ask(answers, text)?;
+            response = Self::ask(answers, text)?;
             let answer =
                 Submission::Answer { state: state.clone(), response: secret(response.expose_secret()) };
             outcome = self.decide(&answer, &record);
         }
     }
 
-    fn ask(&self, answers: &mut Answers, question: &str) -> anyhow::Result<SecretBytes> {
+    fn ask(answers: &mut Answers, question: &str) -> anyhow::Result<SecretBytes> {
         let question = printable::text(question);
         let prompt = if question.ends_with(':') { format!("{question} ") } else { format!("{question}: ") };
         answers.ask(&prompt, Echo::Shown).context("the login is not at its end")
@@ -260,7 +261,8 @@ fn conclude(outcome: &Outcome, report: &Report<'_>, steps: &RefCell<Steps>) -> a
             let mut text =
                 format!("refused; the user reads {told:?}; in the log: {}", logged(&rejection.reason));
             if !rejection.hold.is_zero() {
-                text += &format!(
+                let _ = write!(
+                    text,
                     "; held back for {:.1} s, so that it does not tell why",
                     rejection.hold.as_secs_f64()
                 );

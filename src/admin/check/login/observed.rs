@@ -96,11 +96,11 @@ impl Api for ObservedDuo<'_> {
                 self.good(format!("Duo: a second factor is needed; devices: {devices}"));
             }
             Ok(Preauth::Allow { message }) => {
-                self.good(format!("Duo: no second factor is needed: {message}"))
+                self.good(format!("Duo: no second factor is needed: {message}"));
             }
             Ok(Preauth::Deny { message }) => self.good(format!("Duo refuses the user: {message}")),
             Ok(Preauth::Enroll { message, .. }) => {
-                self.good(format!("Duo does not know the user: {message}"))
+                self.good(format!("Duo does not know the user: {message}"));
             }
             Err(error) => self.bad(error),
         }

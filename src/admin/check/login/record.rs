@@ -73,7 +73,7 @@ impl Record {
                 format!("openvpn-2fa enroll {identity}"),
             ),
             None => {
-                findings.bad(format!("{identity} is not enrolled"), format!("openvpn-2fa enroll {identity}"))
+                findings.bad(format!("{identity} is not enrolled"), format!("openvpn-2fa enroll {identity}"));
             }
         }
         if factor == Factor::Totp && found.user.is_some() {
