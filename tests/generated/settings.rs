@@ -1,4 +1,4 @@
-//! The settings: every key is in the example file with its default, in README's table, and in the manual page, which is
+//! The settings: every key is in the example file with its default. The manual page and the reference in contrib/doc are
 //! made from the example file.
 
 use super::commands::escaped;
@@ -12,6 +12,22 @@ struct Key {
     name: String,
     value: String,
     comment: Vec<String>,
+}
+
+impl Key {
+    /// Whether the value is an example, as there is no default.
+    fn is_example(&self) -> bool {
+        ["host", "ikey", "skey", "skey_file", "ca_file", "http_proxy", "exempt", "key_file"]
+            .iter()
+            .chain(&["exempt_groups", "unenrolled_until", "username_pattern"])
+            .any(|one| *one == self.name)
+    }
+
+    /// Its name in `setenv`.
+    fn variable(&self) -> String {
+        let words = self.name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
+        format!("{}{}", self.section, words.collect::<String>())
+    }
 }
 
 /// The keys of `contrib/config.toml`, which are commented out.
@@ -71,30 +87,80 @@ fn the_example_file_has_every_section_and_every_key() {
 #[test]
 fn the_values_of_the_example_file_are_right_and_those_of_defaults_are_the_defaults() {
     load(&text("contrib/config.toml")).unwrap();
-    for Key { section, name, value, .. } in keys() {
+    for key in keys() {
+        let Key { section, name, value, .. } = &key;
         // Each alone: some exclude each other.
         let loaded = load(&format!("[{section}]\n{name} = {value}\n"));
         let loaded = loaded.unwrap_or_else(|error| panic!("[{section}] {name} = {value}: {error}"));
-        let example = ["host", "ikey", "skey", "skey_file", "ca_file", "http_proxy", "exempt", "key_file"]
-            .iter()
-            .chain(&["exempt_groups", "unenrolled_until", "username_pattern"])
-            .any(|one| *one == name);
-        if !example {
+        if !key.is_example() {
             let changed = format!("{loaded:?}") != format!("{:?}", Settings::default());
             assert!(!changed, "[{section}] {name} = {value} is not the default");
         }
     }
 }
 
+/// What stands above the keys in the reference.
+const REFERENCE: &str = "\
+<!-- Made from contrib/config.toml: UPDATE=1 cargo test --test generated -->
+# Settings
+
+None is needed. To change one, take [`contrib/config.toml`](../config.toml), in which every key stands with this
+explanation and its default:
+
+```sh
+sudo install -D -m 0644 contrib/config.toml /etc/openvpn-2fa/config.toml
+```
+
+What counts, from the strongest: the command line (`--db`), the environment, the file, the default. The environment is
+`setenv NAME VALUE` in server.conf. Another file: `--config FILE`, or `setenv openvpn2faConfig FILE`.
+
+Settings are read at every login; the file needs no restart. A wrong one is an error that names file, line and key, and
+then nobody gets in. So after a change:
+
+```sh
+sudo openvpn-2fa check
+```
+";
+
 #[test]
-fn readme_names_every_setting_with_its_name_in_the_environment() {
-    let readme = text("README.md");
-    for Key { section, name, .. } in keys() {
-        assert!(readme.contains(&format!("`{name}`")), "[{section}] {name}");
-        let words = name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
-        let variable = format!("{section}{}", words.collect::<String>());
-        assert!(readme.contains(&format!("`{variable}`")), "{variable}");
+fn the_reference_of_the_settings_is_made_from_the_example_file() {
+    let mut page = String::from(REFERENCE);
+    let keys = keys();
+    for of_one_section in keys.chunk_by(|one, other| one.section == other.section) {
+        let section = &of_one_section[0].section;
+        writeln!(page, "\n## `[{section}]`\n\n| file | `setenv` | default |\n|---|---|---|").unwrap();
+        for key in of_one_section {
+            let default = if key.is_example() { "–".to_owned() } else { code(&key.value) };
+            let (name, variable) = (&key.name, key.variable());
+            writeln!(page, "| [`{name}`](#{section}-{name}) | `{variable}` | {default} |").unwrap();
+        }
+        for key in of_one_section {
+            let what = if key.is_example() { "No default. For example" } else { "Default" };
+            let value = code(&key.value);
+            writeln!(page, "\n### `[{section}] {}`\n", key.name).unwrap();
+            if key.comment.is_empty() {
+                writeln!(page, "As above.").unwrap();
+            }
+            let mut in_list = false;
+            for line in &key.comment {
+                // One of the values that there are.
+                let item = line.starts_with('"');
+                if item && !in_list {
+                    writeln!(page).unwrap();
+                }
+                in_list |= item;
+                let bullet = if item { "- " } else if in_list { "  " } else { "" };
+                writeln!(page, "{bullet}{}", line.replace('<', "&lt;").replace('*', "\\*")).unwrap();
+            }
+            writeln!(page, "\n{what}: {value}. In server.conf: `setenv {}`.", key.variable()).unwrap();
+        }
     }
+    kept("contrib/doc/settings.md", &page);
+}
+
+/// A value as code, in which quotes of TOML say nothing.
+fn code(value: &str) -> String {
+    format!("`{}`", value.trim_matches(['"', '\'']))
 }
 
 #[test]

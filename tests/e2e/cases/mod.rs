@@ -4,6 +4,7 @@ mod accounts;
 mod attacks;
 mod certificates;
 mod concurrency;
+mod documents;
 mod duo;
 mod instruments;
 mod lockout;
@@ -54,6 +55,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     groups
         .into_iter()
         .flat_map(|(group, cases)| cases.into_iter().map(move |case| case.into_trial(group)))
+        .chain(documents::trials())
         .collect()
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod sandbox;
 pub(crate) mod server;
 pub(crate) mod server_builder;
 pub(crate) mod settings;
+pub(crate) mod world;
 
 use std::time::{Duration, Instant};
 

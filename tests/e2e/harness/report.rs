@@ -64,19 +64,23 @@ pub(crate) fn attach(title: &str, text: &str, lines: usize) {
 
 impl Case {
     pub(crate) fn into_trial(self, group: &str) -> Trial {
-        let body = self.body;
-        Trial::ignorable_test(format!("{group}::{}", self.name), move || {
-            PANIC.with_borrow_mut(String::clear);
-            ATTACHED.with_borrow_mut(String::clear);
-            let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(body)) else {
-                return Ok(Completion::Completed);
-            };
-            if let Some(Skipped(reason)) = payload.downcast_ref() {
-                return Ok(Completion::ignored_with(reason));
-            }
-            let message = PANIC.with_borrow(Clone::clone);
-            let attached = ATTACHED.with_borrow(Clone::clone);
-            Err(Failed::from(format!("{message}{attached}")))
-        })
+        trial(format!("{group}::{}", self.name), self.body)
     }
+}
+
+/// A test that fails when `body` panics.
+pub(crate) fn trial(name: String, body: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, move || {
+        PANIC.with_borrow_mut(String::clear);
+        ATTACHED.with_borrow_mut(String::clear);
+        let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(body)) else {
+            return Ok(Completion::Completed);
+        };
+        if let Some(Skipped(reason)) = payload.downcast_ref() {
+            return Ok(Completion::ignored_with(reason));
+        }
+        let message = PANIC.with_borrow(Clone::clone);
+        let attached = ATTACHED.with_borrow(Clone::clone);
+        Err(Failed::from(format!("{message}{attached}")))
+    })
 }
