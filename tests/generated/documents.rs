@@ -48,7 +48,8 @@ fn every_command_in_running_text_is_one() {
             }
             let parsed = <openvpn_2fa::cli::Cli as clap::Parser>::try_parse_from(words);
             // "openvpn-2fa show" says of the command what it does, without saying for whom.
-            let named = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::MissingRequiredArgument];
+            let named =
+                [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion, ErrorKind::MissingRequiredArgument];
             if let Err(error) = parsed {
                 assert!(named.contains(&error.kind()), "{}: `{code}`: {error}", document.display());
             }
@@ -69,7 +70,8 @@ fn commands_stand_in_blocks_that_are_run() {
                 language = if language.is_some() { None } else { Some(rest) };
                 continue;
             }
-            let command = ["sudo ", "openvpn-2fa ", "$ ", "# openvpn"].iter().any(|start| line.starts_with(start));
+            let command =
+                ["sudo ", "openvpn-2fa ", "$ ", "# openvpn"].iter().any(|start| line.starts_with(start));
             let runs = language == Some("sh") || language.is_none();
             assert!(!command || runs, "{}:{}: {line}", document.display(), number + 1);
         }
@@ -114,7 +116,8 @@ fn links_lead_somewhere() {
             assert!(place("").join(&target).exists(), "{document}: {link}: there is no {}", target.display());
             if !fragment.is_empty() {
                 let anchors = anchors.get(target.as_path());
-                let anchors = anchors.unwrap_or_else(|| panic!("{document}: {link}: anchors are in Markdown only"));
+                let anchors =
+                    anchors.unwrap_or_else(|| panic!("{document}: {link}: anchors are in Markdown only"));
                 assert!(anchors.iter().any(|anchor| anchor == fragment), "{document}: {link}: {anchors:?}");
             }
             looked_at += 1;

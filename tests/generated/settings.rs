@@ -149,7 +149,13 @@ fn the_reference_of_the_settings_is_made_from_the_example_file() {
                     writeln!(page).unwrap();
                 }
                 in_list |= item;
-                let bullet = if item { "- " } else if in_list { "  " } else { "" };
+                let bullet = if item {
+                    "- "
+                } else if in_list {
+                    "  "
+                } else {
+                    ""
+                };
                 writeln!(page, "{bullet}{}", line.replace('<', "&lt;").replace('*', "\\*")).unwrap();
             }
             writeln!(page, "\n{what}: {value}. In server.conf: `setenv {}`.", key.variable()).unwrap();

@@ -26,7 +26,8 @@ const SETTINGS: &str = "/etc/openvpn-2fa/config.toml";
 pub(super) fn trials() -> Vec<Trial> {
     let mut documents = vec![PathBuf::from(README)];
     let entries = root().join("contrib/doc").read_dir().expect("contrib/doc is in the checkout");
-    documents.extend(entries.map(|entry| Path::new("contrib/doc").join(entry.expect("an entry").file_name())));
+    documents
+        .extend(entries.map(|entry| Path::new("contrib/doc").join(entry.expect("an entry").file_name())));
     documents.sort();
     let with_commands = documents.into_iter().filter(|document| {
         document.extension().is_some_and(|extension| extension == "md") && !blocks(document).is_empty()
@@ -106,7 +107,8 @@ fn follow(document: &Path) {
 /// How many blocks were run, and which were not.
 fn not_run(document: &Path, blocks: &[Block]) -> String {
     let passed_over = blocks.iter().filter(|block| block.not_run.is_some()).count();
-    let mut said = format!("{}: {} blocks run, {passed_over} not", document.display(), blocks.len() - passed_over);
+    let mut said =
+        format!("{}: {} blocks run, {passed_over} not", document.display(), blocks.len() - passed_over);
     for block in blocks {
         if let Some(why) = &block.not_run {
             let _infallible = write!(said, "\n  {}:{} not run: {why}", document.display(), block.line);
@@ -189,7 +191,8 @@ impl Reader {
     fn set(&self, document: &Path, block: &Block) {
         let file = self.world.directory().join("config.toml");
         std::fs::write(&file, &block.text).expect("the settings");
-        let script = format!("install -D -m 0600 {} {SETTINGS}\nopenvpn-2fa list > /dev/null", file.display());
+        let script =
+            format!("install -D -m 0600 {} {SETTINGS}\nopenvpn-2fa list > /dev/null", file.display());
         self.run(&format!("{}, settings of", document.display()), block.line, &script);
     }
 
@@ -241,7 +244,8 @@ fn typed_at(commands: &str) -> &'static str {
 
 /// Whoever has followed README has a server that lets alice in, with her password and her code.
 fn a_login_works(world: &World) {
-    let shown = world.command("openvpn-2fa").args(["show", "alice", "--secret"]).output().expect("nsenter starts");
+    let shown =
+        world.command("openvpn-2fa").args(["show", "alice", "--secret"]).output().expect("nsenter starts");
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     let (_, rest) = shown.split_once("?secret=").unwrap_or_else(|| panic!("no URI: {shown}"));
     let secret = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -265,7 +269,8 @@ fn a_login_works(world: &World) {
     });
     let () = started;
     let client_directory = world.directory().join("client");
-    let mut client = ClientBuilder::new(world.network().connect_client(), client_directory, false).crtext().start();
+    let mut client =
+        ClientBuilder::new(world.network().connect_client(), client_directory, false).crtext().start();
     client.log_in("alice", "the password of alice");
     let question = client.reply();
     assert!(matches!(question, Reply::CrText { .. }), "{question:?}: {}", said());

@@ -65,7 +65,10 @@ impl World {
             .arg(self.directory.join("checkout"))
             .arg(program)
             .env_clear()
-            .env("PATH", format!("{}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.directory.display()))
+            .env(
+                "PATH",
+                format!("{}/bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.directory.display()),
+            )
             .env("HOME", "/root")
             .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::null());
@@ -77,10 +80,12 @@ impl Drop for World {
     fn drop(&mut self) {
         for process in self.network.processes() {
             if let Some(process) = rustix::process::Pid::from_raw(process) {
-                let _gone_already =
-                    rustix::process::kill_process(process, rustix::process::Signal::KILL);
+                let _gone_already = rustix::process::kill_process(process, rustix::process::Signal::KILL);
             }
         }
         let _ended = self.holder.wait();
+        // The one large file in it.
+        let _not_installed =
+            std::fs::remove_file(self.directory.join("above/usr/local/bin/openvpn-2fa"));
     }
 }

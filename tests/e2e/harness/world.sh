@@ -2,7 +2,9 @@
 # own, in which nothing that it changes is the machine's.
 set -eu
 world=$1 program=$2 checkout=$3 certificates=$4
-mkdir -p "$world/bin" "$world/checkout/target"
+mkdir -p "$world/bin" "$world/checkout/target/release"
+touch "$world/program"
+mount --bind "$program" "$world/program" # before another mount hides it
 
 # over DIRECTORY [NAME...]: an empty directory over it, in which these alone are what they were.
 over() {
@@ -83,7 +85,7 @@ END
 
 stand_in cargo <<END
 [[ \$1 == build ]]
-install -D "$program" target/release/openvpn-2fa
+ln -sf "$world/program" target/release/openvpn-2fa
 END
 
 # Installs nothing, and knows which packages there are where apt has lists.
