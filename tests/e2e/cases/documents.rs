@@ -122,7 +122,6 @@ fn prepare(document: &Path, reader: &Reader) {
     let fixtures = root().join("tests/blackbox/fixtures/import");
     let fixtures = fixtures.display();
     let script = match document.file_stem().and_then(|name| name.to_str()) {
-        // A backup that the reader made before.
         Some("users") => "openvpn-2fa delete alice".to_owned(),
         Some("moving") => {
             let database = reader.world.directory().join("token_index.sqlite3");
@@ -155,8 +154,8 @@ fn prepare(document: &Path, reader: &Reader) {
 
 /// Somebody who types what the documents say.
 struct Reader {
-    world: World,
     duo: Option<Lookalike>,
+    world: World,
 }
 
 impl Reader {
@@ -173,7 +172,7 @@ impl Reader {
             std::fs::copy(duo.ca_file(), world.directory().join("duo.pem")).expect("Duo's authority");
             duo
         });
-        let reader = Self { world, duo };
+        let reader = Self { duo, world };
         reader.run("before", 1, &format!("echo 127.0.0.1 {DUO_HOST} >> /etc/hosts"));
         reader
     }
@@ -261,13 +260,12 @@ fn a_login_works(world: &World) {
         .spawn()
         .expect("nsenter starts");
     let said = || std::fs::read_to_string(&log_path).unwrap_or_default();
-    let started = eventually("the server of README starts", PATIENCE, || {
+    eventually("the server of README starts", PATIENCE, || {
         if let Ok(Some(status)) = server.try_wait() {
             panic!("the server of README ends ({status}): {}", said());
         }
         said().contains("Initialization Sequence Completed").then_some(())
     });
-    let () = started;
     let client_directory = world.directory().join("client");
     let mut client =
         ClientBuilder::new(world.network().connect_client(), client_directory, false).crtext().start();

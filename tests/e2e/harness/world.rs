@@ -30,7 +30,9 @@ impl World {
         let mut holder = network
             .command("unshare")
             .args(["--mount", "--propagation=private", "bash", "-c", SCRIPT, "world.sh"])
-            .args([&directory, &enrolment::executable(), Path::new(env!("CARGO_MANIFEST_DIR")), certificates])
+            .arg(&directory)
+            .arg(enrolment::executable())
+            .args([Path::new(env!("CARGO_MANIFEST_DIR")), certificates])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -85,7 +87,6 @@ impl Drop for World {
         }
         let _ended = self.holder.wait();
         // The one large file in it.
-        let _not_installed =
-            std::fs::remove_file(self.directory.join("above/usr/local/bin/openvpn-2fa"));
+        let _not_installed = std::fs::remove_file(self.directory.join("above/usr/local/bin/openvpn-2fa"));
     }
 }
