@@ -40,6 +40,8 @@ fn keys() -> Vec<Key> {
             comment.clear();
         } else if let Some(words) = line.strip_prefix("# ") {
             comment.push(words.to_owned());
+        } else if line == "#" {
+            comment.push(String::new());
         } else if let Some((name, value)) = line.strip_prefix('#').and_then(|line| line.split_once(" = ")) {
             let (name, value, comment) = (name.to_owned(), value.to_owned(), std::mem::take(&mut comment));
             keys.push(Key { section: section.clone(), name, value, comment });
@@ -141,27 +143,32 @@ fn the_reference_of_the_settings_is_made_from_the_example_file() {
             if key.comment.is_empty() {
                 writeln!(page, "As above.").unwrap();
             }
-            let mut in_list = false;
+            let (mut in_list, mut before) = (false, "");
             for line in &key.comment {
-                // One of the values that there are.
-                let item = line.starts_with('"');
-                if item && !in_list {
+                let item = says_a_value(line);
+                if item && !in_list && !before.is_empty() {
                     writeln!(page).unwrap();
                 }
-                in_list |= item;
-                let bullet = if item {
-                    "- "
-                } else if in_list {
-                    "  "
-                } else {
-                    ""
+                in_list = item || in_list && !line.is_empty();
+                let indent = match (item, in_list) {
+                    (true, _) => "- ",
+                    (false, true) => "  ",
+                    (false, false) => "",
                 };
-                writeln!(page, "{bullet}{}", line.replace('<', "&lt;").replace('*', "\\*")).unwrap();
+                writeln!(page, "{indent}{}", line.replace('<', "&lt;").replace('*', "\\*")).unwrap();
+                before = line;
             }
             writeln!(page, "\n{what}: {value}. In server.conf: `setenv {}`.", key.variable()).unwrap();
         }
     }
     kept("contrib/doc/settings.md", &page);
+}
+
+/// Whether a line of a comment begins with one of the values that a key takes: `"word": ...`.
+fn says_a_value(line: &str) -> bool {
+    line.strip_prefix('"')
+        .and_then(|rest| rest.split_once('"'))
+        .is_some_and(|(_, rest)| rest.starts_with(':'))
 }
 
 /// A value as code, in which quotes of TOML say nothing.
@@ -189,8 +196,8 @@ fn the_manual_page_of_the_settings_is_made_from_the_example_file() {
             writeln!(page, ".SH \"[{section}]\"").unwrap();
         }
         writeln!(page, ".TP\n\\fB{} = {}\\fR", escaped(&key.name), escaped(&key.value)).unwrap();
-        for line in key.comment {
-            writeln!(page, "{}", escaped(&line)).unwrap();
+        for line in key.comment.iter().filter(|line| !line.is_empty()) {
+            writeln!(page, "{}", escaped(line)).unwrap();
         }
     }
     page.push_str(".SH SEE ALSO\n\\fBopenvpn\\-2fa\\fR(8)\n");

@@ -123,6 +123,9 @@ fn prepare(document: &Path, reader: &Reader) {
     let fixtures = fixtures.display();
     let script = match document.file_stem().and_then(|name| name.to_str()) {
         Some("users") => "openvpn-2fa delete alice".to_owned(),
+        Some("privileges") => {
+            "id -u openvpn > /dev/null || useradd --system --no-create-home openvpn".to_owned()
+        }
         Some("moving") => {
             let database = reader.world.directory().join("token_index.sqlite3");
             let connection = rusqlite::Connection::open(&database).expect("a database of another program");

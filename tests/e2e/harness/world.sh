@@ -3,6 +3,7 @@
 set -eu
 world=$1 program=$2 checkout=$3 certificates=$4
 mkdir -p "$world/bin" "$world/checkout/target/release"
+mount --bind "$world" "$world" # stays writable, wherever it is
 touch "$world/program"
 mount --bind "$program" "$world/program" # before another mount hides it
 
@@ -29,6 +30,7 @@ over /home
 over /tmp
 over /usr/local
 over /var/lib apt dpkg
+over /var/log
 mkdir "$world/share"
 # The directories of completions and manuals are ours, everything else in there is as it was.
 (cd /usr/share && for name in *; do case $name in bash-completion | zsh | fish) ;; *) ln -s "$world/below/usr/share/$name" "$world/share/$name" ;; esac; done)
@@ -98,6 +100,7 @@ for package; do
     case $package in
         -*) ;;
         ./*) [[ -e $package ]] ;;
+        fail2ban) mkdir -p /etc/fail2ban/filter.d /etc/fail2ban/jail.d ;;
         *) apt-cache show "$package" >/dev/null ;;
     esac
 done
@@ -134,6 +137,7 @@ END
 echo 'echo yes' | stand_in timedatectl
 # There is no journal; what is asked of it is for people to read.
 echo '[[ $# -gt 0 ]]' | stand_in journalctl
+echo '[[ -s $2 ]]' | stand_in fail2ban-regex
 command -v pamtester >/dev/null || echo '[[ $# -gt 2 ]]' | stand_in pamtester
 
 echo ready
