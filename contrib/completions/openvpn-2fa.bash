@@ -25,6 +25,9 @@ _openvpn__2fa() {
             openvpn__2fa,check)
                 cmd="openvpn__2fa__subcmd__check"
                 ;;
+            openvpn__2fa,confirm)
+                cmd="openvpn__2fa__subcmd__confirm"
+                ;;
             openvpn__2fa,delete)
                 cmd="openvpn__2fa__subcmd__delete"
                 ;;
@@ -52,6 +55,9 @@ _openvpn__2fa() {
             openvpn__2fa,list)
                 cmd="openvpn__2fa__subcmd__list"
                 ;;
+            openvpn__2fa,log)
+                cmd="openvpn__2fa__subcmd__log"
+                ;;
             openvpn__2fa,new-key)
                 cmd="openvpn__2fa__subcmd__new__subcmd__key"
                 ;;
@@ -72,6 +78,9 @@ _openvpn__2fa() {
                 ;;
             openvpn__2fa,unlock)
                 cmd="openvpn__2fa__subcmd__unlock"
+                ;;
+            openvpn__2fa,verify)
+                cmd="openvpn__2fa__subcmd__verify"
                 ;;
             openvpn__2fa__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__check__subcmd__duo"
@@ -100,6 +109,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,check)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check"
                 ;;
+            openvpn__2fa__subcmd__help,confirm)
+                cmd="openvpn__2fa__subcmd__help__subcmd__confirm"
+                ;;
             openvpn__2fa__subcmd__help,delete)
                 cmd="openvpn__2fa__subcmd__help__subcmd__delete"
                 ;;
@@ -124,6 +136,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,list)
                 cmd="openvpn__2fa__subcmd__help__subcmd__list"
                 ;;
+            openvpn__2fa__subcmd__help,log)
+                cmd="openvpn__2fa__subcmd__help__subcmd__log"
+                ;;
             openvpn__2fa__subcmd__help,new-key)
                 cmd="openvpn__2fa__subcmd__help__subcmd__new__subcmd__key"
                 ;;
@@ -145,6 +160,9 @@ _openvpn__2fa() {
             openvpn__2fa__subcmd__help,unlock)
                 cmd="openvpn__2fa__subcmd__help__subcmd__unlock"
                 ;;
+            openvpn__2fa__subcmd__help,verify)
+                cmd="openvpn__2fa__subcmd__help__subcmd__verify"
+                ;;
             openvpn__2fa__subcmd__help__subcmd__check,duo)
                 cmd="openvpn__2fa__subcmd__help__subcmd__check__subcmd__duo"
                 ;;
@@ -158,7 +176,7 @@ _openvpn__2fa() {
 
     case "${cmd}" in
         openvpn__2fa)
-            opts="-h --config --db --json --help enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check doctor help"
+            opts="-h --config --db --json --help enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check doctor verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -361,13 +379,39 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        openvpn__subcmd__2fa__subcmd__delete)
-            opts="-y -h --yes --config --db --json --help"
+        openvpn__subcmd__2fa__subcmd__confirm)
+            opts="-h --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__delete)
+            opts="-y -h --token --yes --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -428,12 +472,40 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__enroll)
-            opts="-y -h --force --qr --qr-file --backup-codes --yes --config --db --json --help"
+            opts="-y -h --from --out --force --add --secret --algorithm --digits --period --label --qr --qr-invert --qr-file --backup-codes --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --algorithm)
+                    COMPREPLY=($(compgen -W "sha1 sha256 sha512" -- "${cur}"))
+                    return 0
+                    ;;
+                --digits)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --period)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --qr-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -484,7 +556,7 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__help)
-            opts="enroll backup-codes list show delete unlock disable enable rename set new-key rekey import export backup restore check help"
+            opts="enroll confirm backup-codes list log show delete unlock disable enable rename set new-key rekey import export backup restore check verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -556,6 +628,20 @@ _openvpn__2fa() {
         openvpn__subcmd__2fa__subcmd__help__subcmd__check__subcmd__login)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__confirm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -679,6 +765,20 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__log)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__help__subcmd__new__subcmd__key)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -777,6 +877,20 @@ _openvpn__2fa() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        openvpn__subcmd__2fa__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         openvpn__subcmd__2fa__subcmd__import)
             opts="-y -h --format --user --dry-run --force --issuer --table --user-column --secret-column --digits --period --passphrase-file --yes --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -842,6 +956,40 @@ _openvpn__2fa() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__log)
+            opts="-n -h --lines --log-file --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --lines)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -998,6 +1146,28 @@ _openvpn__2fa() {
             return 0
             ;;
         openvpn__subcmd__2fa__subcmd__unlock)
+            opts="-h --config --db --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        openvpn__subcmd__2fa__subcmd__verify)
             opts="-h --config --db --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
