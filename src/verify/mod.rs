@@ -10,12 +10,13 @@ mod request;
 use crate::auth::{Attempt, Decision, Outcome, Reason, Rejection, Told};
 use crate::cli::Global;
 use crate::clock::{Deadline, pause};
-use crate::config::{self, Primary, Settings, Sources};
+use crate::config::{self, Factor, Primary, Settings, Sources};
 use crate::door::{GRACE, Report, Visitor, with_decision};
 use crate::log::{Entry, Level};
 use crate::openvpn::Environment;
 use crate::process;
 use crate::secret;
+use crate::store::Database;
 use reply::Reply;
 use request::{FirstProof, Request};
 use std::io::{self, Read, Write};
@@ -73,6 +74,13 @@ pub fn run(global: &Global, environment: &Environment) -> ExitCode {
         }
     };
     report.set_username(attempt.user.as_str());
+    // Nobody enrols here for Duo: the first login makes the database.
+    if settings.auth.factor == Factor::Duo
+        && !settings.totp.token_db_path.exists()
+        && let Err(error) = Database::open_or_create(&settings)
+    {
+        return give_up(&report, Reason::Internal(error.to_string()));
+    }
     let patience = Duration::from_secs(settings.duo.timeout.get()).max(PATIENCE);
     process::end_after(patience + GRACE);
     let outcome =

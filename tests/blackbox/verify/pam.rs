@@ -56,7 +56,7 @@ fn a_code_may_follow_the_password_where_the_settings_say_so() {
     let site = office("auth required pam_permit.so\naccount required pam_permit.so\n");
     let token = site.enroll("alice");
     let settings = std::fs::read_to_string(site.config()).unwrap();
-    std::fs::write(site.config(), settings.replace("[auth]\n", "[auth]\nappended = 'comma'\n")).unwrap();
+    std::fs::write(site.config(), settings.replace("primary = 'none'\n", "appended = 'comma'\n")).unwrap();
     let password = format!("Password-1,{}", token.code());
     verify_there(&site, &json!({ "user": "alice", "password": password })).is_allowed("totp");
 }
