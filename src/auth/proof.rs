@@ -66,6 +66,7 @@ impl PrimaryProof {
 
     /// By the word of a caller who has checked the user's password by other means.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a word is good for one login")]
     pub fn by_word(word: CallersWord) -> Self {
         let CallersWord(()) = word;
         Self { denial_hold: Duration::ZERO, group: None, means: Means::Word }
