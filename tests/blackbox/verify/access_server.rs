@@ -91,11 +91,11 @@ fn edited(script: &str, old: &str, new: &str) -> String {
 }
 
 /// Makes a program of these lines of shell, in place of ours.
-fn instead(site: &Site, script: String, lines: &str) -> String {
+fn instead(site: &Site, script: &str, lines: &str) -> String {
     let path = site.path("program");
     std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    edited(&script, &format!("PROGRAM = ['{PROGRAM}']"), &format!("PROGRAM = ['{}']", path.display()))
+    edited(script, &format!("PROGRAM = ['{PROGRAM}']"), &format!("PROGRAM = ['{}']", path.display()))
 }
 
 #[track_caller]
@@ -299,7 +299,7 @@ fn whatever_the_program_does_wrong_is_a_denial() {
         (&format!("{allow}; head -c 20000 /dev/zero | tr '\\0' ' '"), "no reply"),
         ("printf '\\377'", "no reply"),
     ] {
-        let mut server = Server::with(&site, |script| instead(&site, script, lines));
+        let mut server = Server::with(&site, |script| instead(&site, &script, lines));
         let result = server.call(&json!({ "username": "alice", "static_response": "Secret-1" }));
         is_refused(&result, logged);
         assert!(!result.to_string().contains("Secret-1"));
@@ -313,7 +313,7 @@ fn a_program_that_is_missing_or_hangs_is_a_denial() {
     is_refused(&server.login("alice"), "/nonexistent/openvpn-2fa cannot be started: No such file");
     let mut server = Server::with(&site, |script| {
         let script = edited(&script, "TIMEOUT = 100", "TIMEOUT = 0.2");
-        instead(&site, script, "exec sleep 60")
+        instead(&site, &script, "exec sleep 60")
     });
     is_refused(&server.login("alice"), "no reply in 0.2 seconds");
 }
@@ -326,7 +326,7 @@ fn what_was_typed_is_no_argument_and_the_servers_environment_does_not_come_along
         "{{ tr '\\0' ' ' < /proc/$$/cmdline; tr '\\0' '\\n' < /proc/$$/environ; pwd; }} > '{}'; cat > /dev/null",
         seen.display()
     );
-    let mut server = Server::with(&site, |script| instead(&site, script, &lines));
+    let mut server = Server::with(&site, |script| instead(&site, &script, &lines));
     server.call(&json!({ "username": "alice", "static_response": "Secret-1" }));
     let seen = std::fs::read_to_string(seen).unwrap();
     assert!(seen.contains("verify --json") && seen.ends_with("/\n"), "{seen}");
