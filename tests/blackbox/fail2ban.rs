@@ -35,8 +35,11 @@ impl Log {
         let line = line.take(5).find(|line| line.contains(" outcome=")).expect("the line of a decision");
         assert!(line.contains(says), "{says}: {line}");
         // Both of rsyslog's forms: Debian 12 and later, and before.
-        let time =
-            if self.lines.len() % 2 == 0 { "2026-11-28T05:12:34.123456+00:00" } else { "Nov 28 05:12:34" };
+        let time = if self.lines.len().is_multiple_of(2) {
+            "2026-11-28T05:12:34.123456+00:00"
+        } else {
+            "Nov 28 05:12:34"
+        };
         self.lines.push(format!("{time} vpn {line}"));
     }
 
