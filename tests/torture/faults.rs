@@ -50,10 +50,21 @@ pub(crate) fn record(unix_user: Option<&str>, report: &mut Report) -> Vec<Record
             for finding in &round.findings {
                 report.found(&format!("{} {login:?}, without a fault", kind.name()), finding);
             }
+            for unseen in unseen(kind, &round.outcome) {
+                let what = format!("no system call of a {unseen} was seen: nothing can happen to it");
+                report.found(&format!("{} {login:?}, without a fault", kind.name()), &what);
+            }
             recordings.push(Recording { kind, login, outcome: round.outcome });
         }
     }
     recordings
+}
+
+/// The processes that take part in every login of a kind, and whose calls were not seen all the same.
+fn unseen(kind: Kind, recorded: &Outcome) -> Vec<&'static str> {
+    let needed = if kind == Kind::Pam { 3 } else { 2 };
+    let made_none = |generation: &usize| recorded.calls.get(*generation).is_none_or(Vec::is_empty);
+    (0..needed).filter(made_none).map(|generation| GENERATIONS[generation]).collect()
 }
 
 pub(crate) fn run(
@@ -73,6 +84,7 @@ pub(crate) fn run(
     let all: usize = tasks.iter().map(|(_, faults)| faults.len()).sum();
     let wanted = limits.rounds.min(all);
     println!("{}: {wanted} of {all} faults", group.name());
+    let mut hits_of = [0; GENERATIONS.len()];
     for (recording, mut faults) in tasks {
         let (name, kind) = (named(recording), recording.kind);
         seed.of(&name).shuffle(&mut faults);
@@ -90,7 +102,16 @@ pub(crate) fn run(
                 one(&place, recording.login, &fault.to_string(), &mishap, failures, &mut line, report);
             }
         }
+        for (sum, hits) in hits_of.iter_mut().zip(line.hits_of) {
+            *sum += hits;
+        }
         report.finish(&line);
+    }
+    let hits: Vec<String> =
+        GENERATIONS.iter().zip(hits_of).map(|(generation, hits)| format!("{generation} {hits}")).collect();
+    println!("{}: hit at a system call: {}", group.name(), hits.join(", "));
+    if hits_of[..2].contains(&0) && !limits.time_is_up() {
+        report.found(group.name(), "the front or the worker was never hit");
     }
 }
 
@@ -129,6 +150,9 @@ pub(crate) fn one(
     report.rounds += 1;
     line.rounds += 1;
     line.hits += usize::from(outcome.hit);
+    if let Some(generation) = outcome.generation {
+        line.hits_of[generation] += 1;
+    }
     line.let_in += usize::from(let_in);
     line.took(outcome.took, || format!("{what} ({})", outcome.at));
     if mishap.fault == Fault::Record {

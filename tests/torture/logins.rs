@@ -157,7 +157,8 @@ pub(crate) fn round(place: &Place, login: Login, mishap: &Mishap<'_>, failures: 
     }
     let pending = std::fs::read_to_string(&session.pending).unwrap_or_default();
     let whole = pending.lines().count() == 3 && pending.ends_with('\n');
-    if !pending.is_empty() && !whole {
+    // OpenVPN looks into it only when the hook returns 2.
+    if status == 2 && !pending.is_empty() && !whole {
         findings.push(format!("a question that is cut off: {pending:?}"));
     }
     let strange = place.strange_files(&session);

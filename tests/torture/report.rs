@@ -1,5 +1,6 @@
 //! What is printed, and what is remembered for the end.
 
+use crate::tracer::GENERATIONS;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub(crate) struct Line {
     name: String,
     pub(crate) rounds: usize,
     pub(crate) hits: usize,
+    /// Hits at a call, by the generation of the process that made it.
+    pub(crate) hits_of: [usize; GENERATIONS.len()],
     pub(crate) let_in: usize,
     pub(crate) findings: usize,
     slowest: (Duration, String),
@@ -66,6 +69,7 @@ impl Line {
             name: name.into(),
             rounds: 0,
             hits: 0,
+            hits_of: [0; GENERATIONS.len()],
             let_in: 0,
             findings: 0,
             slowest: (Duration::ZERO, String::new()),

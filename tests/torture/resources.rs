@@ -9,8 +9,14 @@ use crate::seed::Seed;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-const LOGINS: [Login; 5] =
-    [Login::Right, Login::WrongCode, Login::Question, Login::AnswerByReconnecting, Login::AnswerInSession];
+const LOGINS: [Login; 6] = [
+    Login::Right,
+    Login::WrongCode,
+    Login::Question,
+    Login::QuestionInSession,
+    Login::AnswerByReconnecting,
+    Login::AnswerInSession,
+];
 
 pub(crate) fn run(seed: &Seed, limits: &Limits, unix_user: Option<&str>, report: &mut Report) {
     let mut seed = seed.of("resources");

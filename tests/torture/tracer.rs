@@ -28,7 +28,8 @@ pub(crate) const ROLE: &str = "under-fault";
 /// After this time everything that still runs is killed, and it is a finding: longer than anything here may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(50);
 
-/// A process by its distance from the one that OpenVPN starts.
+/// A process by its distance from the one that OpenVPN starts: the worker is a fork of the front, PAM's process a child of
+/// the worker, and a module may start something in turn (`unix_chkpwd`).
 pub(crate) const GENERATIONS: [&str; 4] = ["front", "worker", "helper", "module"];
 
 /// What is done to the program.
@@ -55,7 +56,7 @@ pub(crate) enum Deed {
 pub(crate) enum Victims {
     /// At a call: the process that makes it. At a time: the front.
     One,
-    /// At a time: the worker.
+    /// At a time: the worker, and what it has started.
     Worker,
     /// Everything, as when a unit is killed.
     All,
@@ -122,6 +123,8 @@ pub(crate) struct Outcome {
     pub(crate) hit: bool,
     /// At which call, where that is known.
     pub(crate) at: String,
+    /// Whose call that was.
+    pub(crate) generation: Option<usize>,
     /// Whether something still ran at the deadline.
     pub(crate) overdue: bool,
     /// From the start to the end of the last process.
@@ -137,11 +140,12 @@ impl Outcome {
         for line in text.lines() {
             match line.split_once(' ').unwrap_or((line, "")) {
                 ("hit", at) => (outcome.hit, outcome.at) = (true, at.to_owned()),
+                ("generation", number) => outcome.generation = number.parse().ok(),
                 ("overdue", _) => outcome.overdue = true,
                 ("took", milliseconds) => {
                     outcome.took = Duration::from_millis(milliseconds.parse().unwrap_or_default());
                 }
-                ("calls", calls) => outcome.calls.push(calls.split(' ').map(str::to_owned).collect()),
+                ("calls", calls) => outcome.calls.push(calls.split_whitespace().map(str::to_owned).collect()),
                 _ => {}
             }
         }
@@ -152,6 +156,9 @@ impl Outcome {
         let mut text = format!("took {}\n", self.took.as_millis());
         if self.hit {
             let _ = writeln!(text, "hit {}", self.at);
+        }
+        if let Some(generation) = self.generation {
+            let _ = writeln!(text, "generation {generation}");
         }
         if self.overdue {
             text.push_str("overdue\n");
@@ -229,7 +236,11 @@ fn kill_later(program: &[OsString], when: Option<(Duration, Victims)>) -> (u8, O
     let victims = match when {
         None => Vec::new(),
         Some((_, Victims::One)) => vec![Pid::from_raw(i32::try_from(front).unwrap())],
-        Some((_, Victims::Worker)) => descendants(front),
+        // Orphans come to this process: the worker outlives its front.
+        Some((_, Victims::Worker)) => descendants(std::process::id())
+            .into_iter()
+            .filter(|pid| pid.as_raw().unsigned_abs() != front)
+            .collect(),
         Some((_, Victims::All)) => descendants(std::process::id()),
     };
     let killed = victims.iter().filter(|victim| kill(**victim, Signal::SIGKILL).is_ok()).count();
@@ -373,6 +384,7 @@ impl Tracer {
                 if generation == wanted && self.counts[generation] == call && !self.outcome.hit =>
             {
                 (self.outcome.hit, self.outcome.at) = (true, calls::name(pid));
+                self.outcome.generation = Some(generation);
                 match deed {
                     Deed::Kill(Victims::One | Victims::Worker) => {
                         let _ = kill(pid, Signal::SIGKILL);
