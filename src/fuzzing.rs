@@ -1,14 +1,24 @@
 //! What the properties of the parsers share: bytes that are almost right.
 //!
 //! The properties are called `fuzz…`, and stand beside what they are about. In the ordinary tests each has a few hundred
-//! cases; `scripts/torture fuzz` gives them millions (`PROPTEST_CASES`).
+//! cases; `scripts/torture fuzz` gives them millions (`PROPTEST_CASES`), and adds up the lines in which they say how many.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 /// A few hundred cases, or as many as `PROPTEST_CASES` says. Nothing is written beside the sources.
 pub(crate) fn cases() -> ProptestConfig {
-    ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    fewer_cases(1)
+}
+
+/// One in `share` of them, but some: for properties that take long.
+pub(crate) fn fewer_cases(share: u32) -> ProptestConfig {
+    let all =
+        ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() };
+    let cases = if share == 1 { all.cases } else { (all.cases / share).max(30) };
+    // Who passes has run all of them.
+    println!("\ncases {cases} {}", std::thread::current().name().unwrap_or("?"));
+    ProptestConfig { cases, ..all }
 }
 
 /// Bytes that mean something to one parser or another.

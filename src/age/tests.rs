@@ -1,4 +1,5 @@
 use super::*;
+use crate::fuzzing::{almost, fewer_cases};
 use crate::random::SystemRandom;
 use proptest::prelude::*;
 
@@ -71,6 +72,35 @@ fn what_cannot_be_opened_says_why() {
     assert_eq!(open(recipient.as_bytes(), &passphrase("x")).unwrap_err(), OpenError::NoPassphrase);
     let costly = format!("{VERSION}\n-> scrypt AAAAAAAAAAAAAAAAAAAAAA 21\nAA\n--- AA\n");
     assert_eq!(open(costly.as_bytes(), &passphrase("x")).unwrap_err(), OpenError::Work(21));
+}
+
+/// The work that a file asks for, whether or not it is a good file.
+fn work(bytes: &[u8]) -> Option<u8> {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().nth(1)?.split(' ').nth(3)?.parse().ok()
+}
+
+proptest! {
+    #![proptest_config(fewer_cases(10))]
+
+    #[test]
+    fn fuzz_what_was_changed_is_noticed(armor in any::<bool>(), bytes in almost(sealed_file())) {
+        // A file that asks for a gibibyte is for another test.
+        if work(&bytes).is_some_and(|work| work > 6) {
+            return Ok(());
+        }
+        let bytes = if armor { armored(&bytes).into_bytes() } else { bytes };
+        if let Ok(plain) = open(&bytes, &passphrase("correct horse")) {
+            prop_assert_eq!(plain.as_slice(), PLAIN);
+        }
+    }
+}
+
+const PLAIN: &[u8] = b"otpauth://totp/x:alice?secret=GEZDGNBVGY3TQOJQ&issuer=x\n";
+
+fn sealed_file() -> impl Strategy<Value = Vec<u8>> {
+    let text = seal_with_work(PLAIN, &passphrase("correct horse"), &SystemRandom, 1).unwrap();
+    Just(unarmored(text.as_bytes()).unwrap())
 }
 
 proptest! {

@@ -244,4 +244,6 @@ const COUNTER_BASED: &str =
     "codes by counter (HOTP) are not supported, only by time (TOTP): enrol this user anew";
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::config::{Primary, Settings};
 use crate::factor::duo::{self, DuoError};
 use crate::factor::totp::{self, Algorithm};
-use crate::fuzzing::{almost, cases, troublesome_text};
+use crate::fuzzing::{almost, fewer_cases, troublesome_text};
 use crate::name::UserName;
 use crate::random::SystemRandom;
 use crate::secret::{ExposeSecret, SecretBytes, secret};
@@ -300,8 +300,7 @@ fn is_good(spoilt: &[(usize, Value)]) -> bool {
 
 /// Each case opens a database, so there are fewer.
 fn fewer() -> ProptestConfig {
-    let cases = cases();
-    ProptestConfig { cases: (cases.cases / 20).max(30), ..cases }
+    fewer_cases(20)
 }
 
 #[test]
