@@ -123,6 +123,31 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_where_no_database_is() {
+        let (_directory, database) = database();
+        // Everything that SQLite locks, and every byte that a file of its largest size can have.
+        let other = files::open_regular(&database, OFlags::RDWR).unwrap();
+        let all = libc::flock {
+            l_type: i16::try_from(libc::F_WRLCK).unwrap(),
+            l_whence: i16::try_from(libc::SEEK_SET).unwrap(),
+            l_start: 0,
+            l_len: 1 << 49,
+            l_pid: 0,
+        };
+        fcntl(&other, FcntlArg::F_OFD_SETLK(&all)).unwrap();
+        let slots: Vec<Slot> = (0..20).map(|_| take(&database, 20).unwrap().expect("free")).collect();
+        assert!(take(&database, 20).unwrap().is_none());
+        drop(slots);
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_opened_is_not_one_that_is_missing() {
+        let (_directory, database) = database();
+        let below_a_file = database.join("t.sqlite3");
+        assert!(matches!(take(&below_a_file, 1), Err(SlotError::Open(ReadError::Io { .. }))));
+    }
+
+    #[test]
     fn without_a_database_there_is_an_error_and_no_file() {
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(take(&directory.path().join("t.sqlite3"), 1), Err(SlotError::NoDatabase(_))));

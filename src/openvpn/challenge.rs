@@ -73,6 +73,7 @@ mod tests {
             assert_eq!(open_address(Duration::from_secs(60), OpenMethod::OpenUrl, bad), None, "{bad:?}");
         }
         assert_eq!(dynamic("ABC234", "alice", "Your code"), "CRV1:R,E:ABC234:YWxpY2U=:Your code");
+        assert_eq!(temporary(5, "Server busy, try again"), "TEMP[backoff 5]: Server busy, try again");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The decision against scripted services: every flow, every way it can go wrong.
 
+mod details;
 mod duo;
 mod enrolment;
 mod fakes;
