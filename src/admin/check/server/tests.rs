@@ -43,6 +43,7 @@ fn a_configuration_as_in_the_readme_is_good() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_fault_is_found_in_its_line() {
     let program = program().display().to_string();
     let verify = format!("auth-user-pass-verify {program} via-file\n");
