@@ -1,7 +1,7 @@
 //! Opening files with suspicion: no symlinks where none belong, owner and mode checked on what was opened, never on
 //! the name before it.
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read};
@@ -163,6 +163,20 @@ pub fn check_directory(directory: &Path) -> Result<(), ReadError> {
     let state = rustix::fs::stat(directory).map_err(|e| ReadError::io(directory, e))?;
     check_owner(directory, &state)?;
     Ok(forbid(directory, state.st_mode, 0o022, "go-w")?)
+}
+
+/// Gives a new file of root's to the user who owns the directory that it is in: the one that OpenVPN runs as, where that is
+/// not root. Otherwise an administrator's command would make files that no hook can open.
+///
+/// # Errors
+/// When the directory cannot be looked at, or the system says no.
+pub fn give_to_owner_of(directory: &Path, file: &OwnedFd) -> io::Result<()> {
+    let owner = rustix::fs::stat(directory)?;
+    if !rustix::process::geteuid().is_root() || owner.st_uid == 0 {
+        return Ok(());
+    }
+    let (user, group) = (Uid::from_raw(owner.st_uid), Gid::from_raw(owner.st_gid));
+    Ok(rustix::fs::fchown(file, Some(user), Some(group))?)
 }
 
 /// The directory that `path` is in.

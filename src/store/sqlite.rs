@@ -169,8 +169,10 @@ impl Database {
         let unfinished = PathBuf::from(unfinished);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&unfinished, flags, Mode::RUSR | Mode::WUSR);
-        file.map_err(|errno| failed(errno.into()))?;
-        let finished = Self::connect(&unfinished).and_then(|database| {
+        let file = file.map_err(|errno| failed(errno.into()))?;
+        // SQLite then gives its journals to the same user.
+        let given = files::give_to_owner_of(directory_of(path), &file).map_err(failed);
+        let finished = given.and_then(|()| Self::connect(&unfinished)).and_then(|database| {
             let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA journal_mode = WAL;");
             let marked = database.connection.execute_batch(&marks);
             marked.map_err(|cause| DatabaseError::Sqlite { path: unfinished.clone(), cause })?;

@@ -127,6 +127,47 @@ fn a_link_in_place_of_the_database_is_not_followed() {
     assert_eq!(site.login(&site.session(), "alice", &token.code()).status(), 0);
 }
 
+/// Whoever can write to the database is not to have the administrator's terminal as well.
+#[test]
+fn what_stands_in_the_database_moves_no_cursor() {
+    let site = Site::new();
+    for user in ["alice", "bob", "carol"] {
+        site.enroll(user);
+    }
+    // Clears the screen, sets the title, begins a line; the same in one byte; turns the text around; hides it.
+    let hostile = "'x' || char(27, 91, 50, 74, 27, 93, 48, 59, 121, 7, 13, 10) || 'root' || char(9, 155, 49, 109, \
+                   8238, 8203, 917505)";
+    site.sql(&format!(
+        "UPDATE user SET name = {hostile} WHERE name = 'alice';
+         UPDATE totp_token SET label = {hostile};
+         UPDATE totp_token SET sealed_with = {hostile}
+             WHERE user_id = (SELECT id FROM user WHERE name = 'carol');"
+    ));
+    for arguments in [
+        &["list"][..],
+        &["show", "bob"],
+        &["show", "--secret", "bob"],
+        &["show", "carol"],
+        &["show", "--secret", "carol"],
+        &["rekey"],
+        &["check"],
+        &["export", "--plain", "bob"],
+    ] {
+        let printed = site.admin(arguments);
+        for text in [&printed.stdout, &printed.stderr] {
+            let obeyed = text.chars().find(|&c| {
+                c.is_control() && !matches!(c, '\n' | '\t')
+                    || matches!(c, '\u{202e}' | '\u{200b}' | '\u{e0001}')
+            });
+            assert_eq!(obeyed, None, "{arguments:?}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("root")), "{arguments:?}: {text:?}");
+        }
+    }
+    let listed = site.admin(&["list"]).stdout;
+    assert_eq!(listed.lines().count(), 3, "{listed}");
+    assert!(listed.contains("x\\u{1b}[2J"), "{listed}");
+}
+
 /// As many as clients can send in a burst, in whatever way the code is handed in.
 #[test]
 fn one_code_in_many_answers_and_logins_at_the_same_time_is_good_once() {

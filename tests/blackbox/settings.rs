@@ -125,7 +125,7 @@ fn a_control_character_in_a_text_is_refused() {
 /// A file of somebody else's could be changed by them. Root can read everybody's, so another user has to be it.
 mod owners {
     use crate::support::{PROGRAM, Site, chmod, run};
-    use std::os::unix::fs::chown;
+    use std::os::unix::fs::{MetadataExt, chown};
     use std::os::unix::process::CommandExt;
     use std::path::Path;
     use std::process::Command;
@@ -185,5 +185,23 @@ mod owners {
         chmod(&directory, 0o755);
         give(&directory, SOMEBODY_ELSE);
         assert!(list_as_nobody(&site).contains(&wanted(&directory)));
+    }
+
+    #[test]
+    #[ignore = "needs root, whose files somebody else is to have"]
+    fn a_database_that_root_makes_belongs_to_the_owner_of_its_directory() {
+        let site = Site::new();
+        std::fs::create_dir(site.path("state")).unwrap();
+        chmod(&site.path("state"), 0o700);
+        give(&site.path("state"), NOBODY);
+        site.enroll("alice");
+        for arguments in [&["enroll", "bob"][..], &["list"], &["delete", "--yes", "bob"]] {
+            assert_eq!(site.admin(arguments).status, 0, "{arguments:?}");
+        }
+        for file in std::fs::read_dir(site.path("state")).unwrap() {
+            let (path, state) = file.map(|file| (file.path(), file.metadata().unwrap())).unwrap();
+            assert_eq!((state.uid(), state.mode() & 0o777), (NOBODY, 0o600), "{}", path.display());
+        }
+        assert!(list_as_nobody(&site).starts_with("alice\t"));
     }
 }

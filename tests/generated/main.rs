@@ -1,5 +1,5 @@
 //! Files that are made from the source and kept beside it, so that packages need no tools: man pages and completions.
-//! And documents that have to say what the source says: the settings file, README's tables.
+//! And documents that have to say what the source says: the settings file, README's tables, SECURITY.md's tests.
 //!
 //! `UPDATE=1 cargo test --test generated` makes the files anew.
 #![allow(
@@ -9,8 +9,10 @@
 )]
 
 mod commands;
+mod contrib;
 mod documents;
 mod packages;
+mod security;
 mod settings;
 
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ impl<'a> Pam<'a> {
     ) -> Result<PrimaryPass, PrimaryDenial> {
         let with_password = answers.password.is_some();
         let denied = |session: &Session<Answers<'_>>, stage: &str, error: &PamError| PrimaryDenial {
-            detail: format!("{stage}: {error}{}", session.conversation().fault_text()),
+            detail: format!("{stage}: {error}{}{}", session.conversation().fault_text(), rights_text()),
             hold: session.failure_delay(),
         };
         let mut session = Session::start(self.service.as_str(), user.as_str(), answers)
@@ -73,6 +73,14 @@ impl<'a> Pam<'a> {
             Err(error) => Err(denied(&session, "PAM_USER", &error)),
         }
     }
+}
+
+/// What an administrator has to know of a refusal where this process is not root: the modules' own words do not say it.
+fn rights_text() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        return "";
+    }
+    "; not as root: of a Unix account pam_unix can check nobody's password but that of the user it runs as"
 }
 
 impl PrimaryCheck for Pam<'_> {

@@ -306,3 +306,17 @@ fn the_question_of_a_deleted_user_is_dead() {
     session.end();
     assert_eq!(site.login(&site.session(), "alice", &new.code()).status(), 0, "the code was not used up");
 }
+
+#[test]
+fn the_question_of_before_a_new_enrolment_is_dead() {
+    let (site, old) = alice();
+    let session = site.asked_in_session("alice");
+    let new = site.enroll("alice");
+    assert_eq!(site.number("SELECT count(*) FROM challenge"), 0);
+    for token in [&old, &new] {
+        answer(&site, &session, &token.code());
+    }
+    assert_eq!(session.verdict(), "");
+    session.end();
+    assert_eq!(site.login(&site.session(), "alice", &new.code()).status(), 0, "the code was not used up");
+}

@@ -122,6 +122,46 @@ fn answers_count_like_codes_however_they_come() {
     assert_eq!((in_session.decided(), in_session.told()), ("0".to_owned(), LOCKED.to_owned()));
 }
 
+/// Each attempt is a process of its own, and what a client says of itself is the client's to change.
+#[test]
+fn guesses_add_up_across_reconnects_whatever_the_client_changes_between_them() {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    let (wrong, code) = (token.wrong_code(), token.code());
+    let login = |typed: &str, changes: &[(&str, &str)]| {
+        let session = site.session();
+        let call = site.login(&session, "alice", typed).set("IV_SSO", "");
+        let call = changes.iter().fold(call, |call, (name, value)| call.set(name, value));
+        assert_eq!(call.status(), 1, "{changes:?}");
+        session
+    };
+    let changes = [
+        &[("untrusted_ip", "198.51.100.7"), ("untrusted_port", "9")][..],
+        &[
+            ("untrusted_ip6", "2001:db8::7"),
+            ("session_id", "AAAAAAAAAAAAAAAA"),
+            ("IV_GUI_VER", "another one"),
+        ],
+        &[("common_name", "Other-Client"), ("tls_digest_sha256_0", "00:11"), ("session_state", "Expired")],
+    ];
+    for (change, count) in changes.iter().zip(1..) {
+        assert_eq!(login(&wrong, change).told(), "Incorrect code");
+        assert_eq!(site.failures("alice"), count);
+    }
+    let session = site.asked_in_session("alice");
+    let sent = format!("{}\n", BASE64.encode(wrong.as_bytes()));
+    assert_eq!(site.answer(&session, "alice", sent.as_bytes()).status(), 0);
+    assert_eq!(session.decided(), "0");
+    assert_eq!(site.failures("alice"), 4);
+    let question = session.question();
+    assert_eq!(login(&question.answer(&wrong), &[]).told(), LOCKED);
+    for change in changes {
+        assert_eq!(login(&code, change).told(), LOCKED, "{change:?}");
+        assert_eq!(login("", change).told(), LOCKED, "{change:?}");
+    }
+    assert_eq!(site.failures("alice"), 5);
+}
+
 #[test]
 fn the_settings_say_how_long_a_lock_lasts() {
     let site = Site::with(&[("lockoutMaxFailures", "1"), ("lockoutSeconds", "5000")]);

@@ -2,6 +2,8 @@
 
 use crate::support::{Call, Session, Site, Token, chmod, files_below, log_is_visible, run};
 use data_encoding::BASE64;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -186,6 +188,102 @@ fn what_a_client_says_of_itself_cannot_forge_a_line_in_the_log() {
     assert_eq!(logs.lines().count(), 1, "{logs}");
     assert!(logs.contains("user=\"x\\\" outcome=accept reason=both-factors user=\\\"root\""), "{logs}");
     assert!(logs.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{logs:?}");
+}
+
+/// The pairs of a line of the log, as a program reads them; nothing where it is no such line.
+fn pairs(line: &str) -> Option<Vec<(String, String)>> {
+    let mut rest = line.strip_prefix("openvpn-2fa: ")?;
+    let mut pairs = Vec::new();
+    loop {
+        let (key, after) = rest.split_once('=')?;
+        let value_and_rest = match after.strip_prefix('"') {
+            Some(quoted) => {
+                let mut escaped = false;
+                let end = quoted.find(|c: char| {
+                    let ends = c == '"' && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    ends
+                })?;
+                (&quoted[..end], &quoted[end + 1..])
+            }
+            None => after.split_at(after.find(' ').unwrap_or(after.len())),
+        };
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+        if key.is_empty() || !key.chars().all(plain) {
+            return None;
+        }
+        pairs.push((key.to_owned(), value_and_rest.0.to_owned()));
+        if value_and_rest.1.is_empty() {
+            return Some(pairs);
+        }
+        rest = value_and_rest.1.strip_prefix(' ')?;
+    }
+}
+
+/// Certificate, client and network: everything in the environment that is not OpenVPN's or the administrator's.
+#[test]
+fn no_variable_and_no_name_can_forge_a_line_or_a_pair_in_the_log() {
+    let site = Site::with(&[("lockoutMaxFailures", "1000"), ("lockoutAddressMaxFailures", "0")]);
+    let token = site.enroll("alice");
+    let wrong = token.wrong_code();
+    let values: [&[u8]; 6] = [
+        b"x\nopenvpn-2fa: event=login user=root outcome=accept reason=both-factors",
+        b"x\" outcome=accept reason=both-factors y=\"",
+        b"x\\\" outcome=accept ",
+        b"x outcome=accept",
+        b"\x1b]0;x\x07\x1b[2J\r outcome=accept",
+        b"\xff\xfe\xe2\x80\xae outcome=accept",
+    ];
+    let variables = [
+        "common_name",
+        "X509_0_CN",
+        "X509_0_O",
+        "tls_id_0",
+        "tls_digest_sha256_0",
+        "tls_serial_0",
+        "IV_GUI_VER",
+        "IV_VER",
+        "IV_PLAT",
+        "IV_PLAT_VER",
+        "IV_SSO",
+        "IV_PROTO",
+        "IV_HWADDR",
+        "UV_NAME",
+        "untrusted_ip",
+        "untrusted_ip6",
+        "untrusted_port",
+        "session_id",
+        "session_state",
+        "username",
+    ];
+    let mut calls = 0;
+    let mut call = |call: Call<'_>| {
+        assert_ne!(call.status(), 0);
+        calls += 1;
+    };
+    for value in values {
+        for variable in variables {
+            let session = site.session();
+            call(site.login(&session, "alice", &wrong).set(variable, OsStr::from_bytes(value)));
+            session.end();
+        }
+        let session = site.session();
+        call(site.login_bytes(&session, value, wrong.as_bytes()));
+        session.end();
+    }
+    if !log_is_visible() {
+        return;
+    }
+    let logs = site.logs();
+    assert!(logs.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n'), "{logs:?}");
+    let lines: Vec<_> = logs.lines().map(|line| pairs(line).unwrap_or_else(|| panic!("{line}"))).collect();
+    let told = |line: &[(String, String)], key: &str| {
+        line.iter().filter(|(known, _)| known == key).map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    assert!(lines.iter().all(|line| told(line, "event").len() == 1 && told(line, "outcome").len() <= 1));
+    assert!(lines.iter().all(|line| told(line, "outcome") != ["accept"]), "{logs}");
+    let decisions = lines.iter().filter(|line| told(line, "event") == ["login"]).count();
+    assert_eq!(decisions, calls, "{logs}");
 }
 
 #[test]

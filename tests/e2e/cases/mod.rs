@@ -10,6 +10,8 @@ mod instruments;
 mod lockout;
 mod logins;
 mod modules;
+mod plugins;
+mod privileges;
 mod questions;
 mod refusals;
 mod renegotiation;
@@ -42,6 +44,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("refusals", refusals::cases()),
         ("accounts", accounts::cases()),
         ("modules", modules::cases()),
+        ("plugins", plugins::cases()),
+        ("privileges", privileges::cases()),
         ("attacks", attacks::cases()),
         ("lockout", lockout::cases()),
         ("renegotiation", renegotiation::cases()),

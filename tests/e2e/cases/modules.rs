@@ -11,11 +11,13 @@ use crate::harness::server::Server;
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
         a_module_that_asks_once_is_answered,
+        a_module_that_talks_and_asks_is_answered,
         a_second_hidden_prompt_is_refused,
         two_hidden_prompts_at_once_are_refused,
         a_visible_prompt_is_refused,
         a_module_that_does_not_care_for_the_answer_lets_nobody_in,
         a_module_that_changes_the_user_lets_nobody_in,
+        a_module_that_breaks_the_rules_of_a_conversation_lets_nobody_in,
     ]
 }
 
@@ -36,7 +38,16 @@ fn server_with(task: &str) -> Server {
 }
 
 fn a_module_that_asks_once_is_answered() {
-    let server = server_with("ask-once");
+    lets_in("ask-once");
+    lets_in("ask-without-text");
+}
+
+fn a_module_that_talks_and_asks_is_answered() {
+    lets_in("talk-and-ask");
+}
+
+fn lets_in(task: &str) {
+    let server = server_with(task);
     let enrolment = server.enroll("alice");
     let mut client = server.client().static_challenge("Your code").start();
     client.log_in_by_scrv1("alice", "any password", &enrolment.code()).expect_connected();
@@ -70,4 +81,15 @@ fn a_module_that_does_not_care_for_the_answer_lets_nobody_in() {
 
 fn a_module_that_changes_the_user_lets_nobody_in() {
     lets_nobody_in("change-the-user", "PAM changed the user to \\\"root\\\"");
+}
+
+/// Nothing, a negative number, more than there may be, of no known kind, and none where one is announced.
+fn a_module_that_breaks_the_rules_of_a_conversation_lets_nobody_in() {
+    for task in ["ask-nothing", "ask-too-much", "ask-without-message"] {
+        lets_nobody_in(
+            task,
+            "reason=primary-denied detail=\"authentication: Authentication failure (PAM 7)\"",
+        );
+    }
+    lets_nobody_in("ask-strangely", "a PAM module sent a message of an unknown kind");
 }

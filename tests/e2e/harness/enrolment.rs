@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::sandbox;
@@ -10,6 +11,21 @@ use super::sandbox;
 pub(crate) fn executable() -> PathBuf {
     std::env::var_os("OPENVPN_2FA_BIN")
         .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_openvpn-2fa")), PathBuf::from)
+}
+
+/// A copy of it that users other than root can start: the checkout may be in a home directory.
+pub(crate) fn executable_for_everybody() -> PathBuf {
+    static COPY: OnceLock<PathBuf> = OnceLock::new();
+    let copy = COPY.get_or_init(|| {
+        let copy = sandbox::root().join("openvpn-2fa");
+        // Not by this process: a hook that another test starts meanwhile would have the copy open for writing.
+        sandbox::run(
+            "install",
+            ["-m", "755", &executable().display().to_string(), &copy.display().to_string()],
+        );
+        copy
+    });
+    copy.clone()
 }
 
 /// Runs an administrator's command, with nothing in the environment but `PATH` and `variables`.

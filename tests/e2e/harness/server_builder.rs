@@ -14,6 +14,7 @@ use crate::duo;
 
 const SETTINGS: &str = "openvpn-2fa.toml";
 const SECRET_KEY: &str = "duo.skey";
+const SERVER_KEY: &str = "server.key";
 
 /// How the hook finds its settings file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,15 @@ enum SettingsFrom {
     CommandLine,
     Environment,
     Nowhere,
+}
+
+/// When OpenVPN, which begins as root, becomes another user. Its hooks run as that user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Becomes {
+    /// `user`: after it has made its tun device and read its keys.
+    Later,
+    /// Before it starts: the tun device is there, and its own.
+    Before,
 }
 
 /// What a server is to be, before it is started.
@@ -34,6 +44,7 @@ pub(crate) struct ServerBuilder {
     via_env: bool,
     ipv6: bool,
     mounts: String,
+    user: Option<(String, Becomes)>,
     duo: Option<duo::Options>,
     directory: PathBuf,
 }
@@ -55,6 +66,7 @@ impl ServerBuilder {
             via_env: false,
             ipv6: false,
             mounts: String::new(),
+            user: None,
             duo: None,
             directory,
         }
@@ -120,6 +132,24 @@ impl ServerBuilder {
         self
     }
 
+    /// OpenVPN and its hooks are not root's but this user's, and so is the directory of the database.
+    pub(crate) fn as_user(mut self, user: &str, becomes: Becomes) -> Self {
+        self.user = Some((user.into(), becomes));
+        self.hook = enrolment::executable_for_everybody();
+        match becomes {
+            Becomes::Later => self.line(format!("user {user}\ngroup nogroup\npersist-key\npersist-tun")),
+            Becomes::Before => {
+                let script = format!(
+                    "openvpn --mktun --dev tun0 --user {user} >/dev/null
+                    ip addr add 10.8.0.1/24 dev tun0
+                    ip link set tun0 up
+                    exec setpriv --reuid {user} --regid nogroup --clear-groups openvpn --config \"$1\""
+                );
+                self.mounts(&script).line("dev tun0\nifconfig-noexec\nroute-noexec")
+            }
+        }
+    }
+
     /// The second factor is Duo: a look-alike of it is in the server's network, and the settings say how it is reached,
     /// where the test has not said otherwise. See [`Server::duo`].
     pub(crate) fn duo(mut self, options: duo::Options) -> Self {
@@ -141,6 +171,9 @@ impl ServerBuilder {
         let settings = self.settings_text.clone().unwrap_or_else(|| self.settings.to_toml());
         std::fs::write(directory.join(SETTINGS), settings).unwrap();
         std::fs::write(directory.join(CONFIGURATION), self.configuration()).unwrap();
+        if let Some((user, becomes)) = &self.user {
+            self.give_to(user, *becomes);
+        }
         Server::start_as(directory, network, duo, &self.mounts, self.ipv6)
     }
 
@@ -161,9 +194,24 @@ impl ServerBuilder {
         duo
     }
 
+    /// Gives a user what OpenVPN writes to, and what it reads as that user.
+    fn give_to(&self, user: &str, becomes: Becomes) {
+        let path = |name: &str| self.directory.join(name).display().to_string();
+        sandbox::run("mkdir", ["-m", "700", &path("state")]);
+        sandbox::run("chown", [user, &path("state"), &path("tmp")]);
+        if becomes == Becomes::Before {
+            sandbox::run("cp", [&pki().server.key.display().to_string(), &path(SERVER_KEY)]);
+            sandbox::run("chown", [user, &path(""), &path(SERVER_KEY)]);
+        }
+    }
+
     fn configuration(&self) -> String {
         let directory = self.directory.display();
         let pki = pki();
+        let server_key = match &self.user {
+            Some((_, Becomes::Before)) => self.directory.join(SERVER_KEY),
+            _ => pki.server.key.clone(),
+        };
         let settings = self.directory.join(SETTINGS);
         let settings = settings.display();
         let mut hook = self.hook.display().to_string();
@@ -178,7 +226,7 @@ impl ServerBuilder {
         let mut lines = vec![
             format!("dev tun\nproto {protocol}\nport 1194\ntopology subnet\nserver 10.8.0.0 255.255.255.0"),
             format!("ca {}", pki.authority.certificate.display()),
-            format!("cert {}\nkey {}\ndh none", pki.server.certificate.display(), pki.server.key.display()),
+            format!("cert {}\nkey {}\ndh none", pki.server.certificate.display(), server_key.display()),
             "duplicate-cn\ndisable-dco\nkeepalive 5 60\nverb 4\nmachine-readable-output".into(),
             format!("tmp-dir {directory}/tmp\nmanagement {directory}/{MANAGEMENT} unix"),
             format!("script-security {security}"),
