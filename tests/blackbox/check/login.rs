@@ -167,7 +167,7 @@ fn the_settings_are_those_of_the_hooks_where_a_server_is_named() {
     assert!(nothing.stderr.contains("standard input is at its end"), "{nothing:?}");
 }
 
-/// A PAM service with one password, which pam_exec hands to a script with a NUL behind it.
+/// A PAM service with one password, which `pam_exec` hands to a script with a NUL behind it.
 fn one_password(site: &Site) -> String {
     let directory = super::fake(site, "compare", "test \"$(tr -d '\\000')\" = Open-Sesame");
     let script = directory.join("compare");

@@ -25,6 +25,7 @@ fn good() -> String {
 
 /// One finding, as programs get it.
 #[derive(Debug, serde::Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as in the JSON")]
 struct Finding {
     level: String,
     subject: String,

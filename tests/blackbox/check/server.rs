@@ -4,6 +4,7 @@ use super::{found, good, the};
 use crate::support::{PROGRAM, Site, chmod};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn every_fault_is_found_with_its_line_and_the_line_to_write_instead() {
     let site = Site::new();
     site.enroll("alice");
