@@ -82,10 +82,14 @@ impl PrimaryProof {
         attempt: &Attempt,
         now: UnixTime,
     ) -> Result<Self, ChallengeFault> {
+        let name = &attempt.peer.common_name;
+        // With `username-as-common-name` OpenVPN puts the name typed in place of the certificate's once it has asked
+        // (`set_common_name` in `verify_user_pass`). The certificate is the same all the same.
+        let renamed = name.as_deref() == Some(attempt.user.as_str());
         let same = challenge.user == attempt.user.as_str()
             && challenge.identity == attempt.identity.as_str()
-            && challenge.common_name == attempt.peer.common_name
-            && challenge.certificate == attempt.peer.certificate;
+            && challenge.certificate == attempt.peer.certificate
+            && (challenge.common_name == *name || renamed);
         if !same {
             return Err(ChallengeFault::Foreign);
         }

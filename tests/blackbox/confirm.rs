@@ -90,7 +90,7 @@ fn a_wrong_code_is_refused_and_not_counted() {
         refused(&site.admin(&["confirm", "alice", malformed]), "6 to 8 digits");
     }
     refused(&site.admin(&["confirm", "bob", "123456"]), "bob is not enrolled");
-    refused(&site.admin_reading(&["confirm", "alice"], b""), "standard input is empty");
+    refused(&site.admin_reading(&["confirm", "alice"], b""), "standard input is at its end");
 }
 
 #[test]

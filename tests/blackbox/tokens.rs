@@ -50,7 +50,7 @@ fn a_secret_can_come_from_standard_input_and_only_its_first_line_is_read() {
         let printed = site.admin_reading(&["enroll", "alice", "--force", "--secret", "-"], input);
         assert_eq!(lines(&printed)[1], SECRET);
     }
-    refused(&site.admin_reading(&["enroll", "bob", "--secret", "-"], b""), "standard input is empty");
+    refused(&site.admin_reading(&["enroll", "bob", "--secret", "-"], b""), "standard input is at its end");
     refused(&site.admin_reading(&["enroll", "bob", "--secret", "-"], b"\n"), "--secret: the secret is empty");
     let long = vec![b'A'; 5_000];
     refused(&site.admin_reading(&["enroll", "bob", "--secret", "-"], &long), "more than 4096 bytes");

@@ -98,6 +98,17 @@ fn a_client_that_cannot_reconnect_is_not_asked_again() {
     assert_eq!(shown(&outcome), "Incorrect code: wrong-code");
 }
 
+/// As OpenVPN does with `username-as-common-name`, once it has asked.
+#[test]
+fn the_name_typed_may_have_taken_the_place_of_the_certificates() {
+    let mut door = Door::new();
+    let state = door.ask_by_reconnecting();
+    let mut renamed = attempt(QuestionForm::Reconnect);
+    renamed.peer.common_name = Some("alice".to_owned());
+    let code = door.code(0);
+    assert_eq!(shown(&door.login(&renamed, &answer(&state, &code))), "accept both-factors");
+}
+
 #[test]
 fn a_question_is_answered_once_by_the_same_user_and_certificate_and_in_time() {
     let other = |change: fn(&mut Attempt)| {
@@ -116,6 +127,10 @@ fn a_question_is_answered_once_by_the_same_user_and_certificate_and_in_time() {
         other(|attempt| attempt.peer.common_name = Some("Other-Client".to_owned())),
         other(|attempt| attempt.peer.common_name = None),
         other(|attempt| attempt.peer.certificate = Some("46:09".to_owned())),
+        other(|attempt| {
+            attempt.peer.common_name = Some("alice".to_owned());
+            attempt.peer.certificate = Some("46:09".to_owned());
+        }),
     ] {
         let outcome = door.login(&foreign, &answer(&state, &code));
         assert_eq!(shown(&outcome), "Authentication failed: foreign-challenge");

@@ -21,6 +21,7 @@ pub(crate) fn cases() -> Vec<Case> {
         the_second_factor_can_be_that_of_the_common_name,
         a_name_other_than_the_certificates_is_refused_where_they_must_match,
         the_certificates_name_connects_where_they_must_match,
+        a_server_that_takes_usernames_for_common_names_asks_in_the_session,
     ]
 }
 
@@ -154,4 +155,14 @@ fn the_certificates_name_connects_where_they_must_match() {
     let certificate = pki::client_named(&user.name);
     let mut client = server.client().crtext().certificate(&certificate).start();
     client.log_in_by_crtext(&user.name, &user.password, &enrolment.code()).expect_connected();
+}
+
+/// OpenVPN has put the name typed in place of the certificate's by the time that the answer comes.
+fn a_server_that_takes_usernames_for_common_names_asks_in_the_session() {
+    let scene = Scene::with(Server::builder().line("username-as-common-name"));
+    let mut client = scene.server.client().crtext().start();
+    client.log_in(&scene.user.name, &scene.user.password);
+    client.reply().expect_prompt();
+    client.respond(&scene.enrolment.code());
+    client.reply().expect_connected();
 }

@@ -16,6 +16,8 @@ use crate::harness::{PATIENCE, eventually};
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
         a_server_that_gives_up_root_lets_in_with_both_factors_only,
+        a_server_that_never_was_root_lets_in_with_both_factors_only,
+        processes_of_hooks_cannot_be_looked_into_by_their_own_user,
         pam_unix_without_root_is_refused_and_the_log_says_why,
         a_database_of_root_without_root_is_refused_and_the_log_says_why,
         the_rights_that_debians_unit_leaves_are_enough,
@@ -58,7 +60,7 @@ impl PasswordFile {
 /// Logs in by each kind of question, and does not with a wrong password, a wrong code or a code that was used.
 fn lets_in_with_both_factors_only(becomes: Becomes) {
     let user = UnixUser::new();
-    let builder = Server::builder().as_user(&user.name, becomes);
+    let builder = Server::builder().run_by(&user.name, becomes);
     let passwords = PasswordFile::new(builder.directory(), &user);
     let server = builder.set("pam", "service", passwords.service.as_str()).start();
     let enrolment = server.enroll("alice");
@@ -96,7 +98,6 @@ fn a_server_that_gives_up_root_lets_in_with_both_factors_only() {
     lets_in_with_both_factors_only(Becomes::Later);
 }
 
-#[expect(dead_code, reason = "not among the cases: it fails, and why is not known yet")]
 fn a_server_that_never_was_root_lets_in_with_both_factors_only() {
     lets_in_with_both_factors_only(Becomes::Before);
 }
@@ -104,7 +105,7 @@ fn a_server_that_never_was_root_lets_in_with_both_factors_only() {
 /// `unix_chkpwd`, which is root's, tells nobody whether the password of another user is right.
 fn pam_unix_without_root_is_refused_and_the_log_says_why() {
     let openvpn = UnixUser::new();
-    let server = Server::builder().as_user(&openvpn.name, Becomes::Later).start();
+    let server = Server::builder().run_by(&openvpn.name, Becomes::Later).start();
     let user = UnixUser::new();
     let enrolment = server.enroll(&user.name);
     let mut client = server.client().static_challenge("Your code").start();
@@ -116,7 +117,7 @@ fn pam_unix_without_root_is_refused_and_the_log_says_why() {
 
 fn a_database_of_root_without_root_is_refused_and_the_log_says_why() {
     let user = UnixUser::new();
-    let builder = Server::builder().as_user(&user.name, Becomes::Later);
+    let builder = Server::builder().run_by(&user.name, Becomes::Later);
     let passwords = PasswordFile::new(builder.directory(), &user);
     let server = builder.set("pam", "service", passwords.service.as_str()).start();
     let state = server.database().parent().unwrap().display().to_string();
@@ -130,11 +131,10 @@ fn a_database_of_root_without_root_is_refused_and_the_log_says_why() {
 }
 
 /// They hold passwords: no core dump, no debugger of the same user. Programs that modules start are their own affair.
-#[expect(dead_code, reason = "not among the cases: it fails, and why is not known yet")]
 fn processes_of_hooks_cannot_be_looked_into_by_their_own_user() {
     let user = UnixUser::new();
     let service = slow_pam_service(5);
-    let builder = Server::builder().as_user(&user.name, Becomes::Later);
+    let builder = Server::builder().run_by(&user.name, Becomes::Later);
     let server = builder.set("pam", "service", service.as_str()).start();
     server.enroll("alice");
     let mut client = server.client().crtext().start();
@@ -162,7 +162,8 @@ fn processes_of_hooks_cannot_be_looked_into_by_their_own_user() {
             assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"], "core dumps");
         }
     }
-    assert_eq!(looked_at, 2, "worker and PAM's process");
+    // The front, too, where it has not gone on yet.
+    assert!(looked_at >= 2, "worker and PAM's process");
 }
 
 /// `openvpn-server@.service` of Debian 12 and 13, and `NoNewPrivileges` on top of it.

@@ -133,14 +133,18 @@ impl ServerBuilder {
     }
 
     /// OpenVPN and its hooks are not root's but this user's, and so is the directory of the database.
-    pub(crate) fn as_user(mut self, user: &str, becomes: Becomes) -> Self {
+    pub(crate) fn run_by(mut self, user: &str, becomes: Becomes) -> Self {
         self.user = Some((user.into(), becomes));
         self.hook = enrolment::executable_for_everybody();
         match becomes {
             Becomes::Later => self.line(format!("user {user}\ngroup nogroup\npersist-key\npersist-tun")),
             Becomes::Before => {
+                // The machine's own device may be root's alone.
+                let directory = self.directory.display();
                 let script = format!(
-                    "openvpn --mktun --dev tun0 --user {user} >/dev/null
+                    "mknod -m 666 {directory}/tun c 10 200
+                    mount --bind {directory}/tun /dev/net/tun
+                    openvpn --mktun --dev tun0 --user {user} >/dev/null
                     ip addr add 10.8.0.1/24 dev tun0
                     ip link set tun0 up
                     exec setpriv --reuid {user} --regid nogroup --clear-groups openvpn --config \"$1\""
