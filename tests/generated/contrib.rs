@@ -9,7 +9,7 @@ fn ran(command: &mut Command) -> Output {
         .unwrap_or_else(|error| panic!("{command:?}: {error}; scripts/test installs what tests need"))
 }
 
-/// Compiled and not loaded: the kernel need not have AppArmor.
+/// Compiled and not loaded: the kernel need not have `AppArmor`.
 #[test]
 #[ignore = "needs apparmor_parser, of the package apparmor"]
 fn the_apparmor_profile_is_one() {
