@@ -5,7 +5,7 @@ use super::{Assumed, COUNTER_BASED, Contents, Found, Place, encoding, period};
 use crate::factor::totp::Algorithm;
 
 /// A day: a step that is further ahead than that was not used, the file is wrong.
-const MAX_SECONDS_AHEAD: u64 = 86_400;
+pub(super) const MAX_SECONDS_AHEAD: u64 = 86_400;
 
 pub(super) fn looks_like_it(text: &str) -> bool {
     let mut lines = text.lines();
