@@ -24,6 +24,22 @@ pub(super) fn look(conf: &ServerConf, settings: &Settings, findings: &mut Findin
     tokens::look(conf, settings, findings);
     rights::look(conf, settings, findings);
     names::look(conf, settings, findings);
+    keys_in_the_log(conf, settings, findings);
+}
+
+/// The level from which on OpenVPN logs what it sends to a client, a question with the key of a new token among it
+/// (`D_PUSH` in errlevel.h).
+const LOGS_QUESTIONS: u32 = 3;
+
+/// `verb`, where users set up their own tokens.
+fn keys_in_the_log(conf: &ServerConf, settings: &Settings, findings: &mut Findings) {
+    let Some(line) = conf.last("verb").filter(|_| settings.totp.self_enroll) else { return };
+    if line.value().parse().is_ok_and(|level: u32| level >= LOGS_QUESTIONS) {
+        findings.at(&line.place).doubtful(
+            "OpenVPN logs the keys of the tokens that users set up ([totp] self_enroll)",
+            format!("verb {}", LOGS_QUESTIONS - 1),
+        );
+    }
 }
 
 /// Looks at what does not depend on settings. `program` is the executable that should be in the hooks.

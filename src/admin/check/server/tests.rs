@@ -171,7 +171,10 @@ fn the_configuration_is_held_against_the_settings() {
     matched.auth.match_common_name = true;
     let mut patient = Settings::default();
     patient.totp.challenge_timeout = Bounded::new::<86_400>();
+    let mut self_enrolling = Settings::default();
+    self_enrolling.totp.self_enroll = true;
     for (line, settings, level, text) in [
+        ("verb 3", &self_enrolling, Level::Doubtful, "logs the keys of the tokens"),
         (
             "auth-user-pass-optional",
             &certificate,
@@ -188,7 +191,11 @@ fn the_configuration_is_held_against_the_settings() {
     ] {
         finds(&format!("{}{line}\n", good()), settings, level, text);
     }
+    for (level, text) in found(&format!("{}verb 2\n", good()), &self_enrolling) {
+        assert_eq!(level, Level::Good, "{text}");
+    }
     for line in [
+        "verb 5",
         "verify-client-cert none",
         "username-as-common-name",
         "user root",
