@@ -251,8 +251,10 @@ fn what_duo_asks_is_shown_and_the_choice_is_sent() {
 /// A shell on a terminal that goes on after Ctrl-C, and what it prints. Keys are pressed once the words before them are on
 /// the screen.
 fn shell_on_a_terminal(line: &str, keys: &[(&str, &str)]) -> String {
-    let mut shell = Command::new("/usr/bin/script")
-        .args(["-qec", &format!("/bin/sh -c 'trap : INT; {line}; stty -a'"), "/dev/null"])
+    // Whoever runs the tests may have them ignore Ctrl-C, and no shell can trap what was ignored before.
+    let shell = format!("/usr/bin/env --default-signal /bin/sh -c 'trap : INT; {line}; stty -a'");
+    let mut shell = Command::new("timeout")
+        .args(["60", "/usr/bin/script", "-qec", &shell, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
