@@ -37,6 +37,7 @@ ask_pam_under_valgrind() {
     mount -t tmpfs -o mode=755 tmpfs /run
     cp -a /etc /run/etc
     mount --bind /run/etc /etc
+    # shellcheck disable=SC2034  # present.sh reads it
     step_started=$(milliseconds) # this is another shell than the one that began the step
     private_user valgrind <<<'Otter-in-the-stream'
     printf '%s required pam_unix.so\n' auth account >/etc/pam.d/valgrind
