@@ -5,7 +5,9 @@ world=$1 program=$2 checkout=$3 certificates=$4
 mkdir -p "$world/bin" "$world/checkout/target/release"
 mount --bind "$world" "$world" # stays writable, wherever it is
 touch "$world/program"
-mount --bind "$program" "$world/program" # before another mount hides it
+mount --bind "$program" "$world/program"
+# Both before another mount hides them: a checkout may be anywhere, also below /tmp or /home.
+(cd "$checkout" && cp -a README.md CHANGELOG.md SECURITY.md contrib scripts "$world/checkout/")
 
 # over DIRECTORY [NAME...]: an empty directory over it, in which these alone are what they were.
 over() {
@@ -38,10 +40,6 @@ over /usr/share
 mv "$world"/share/* /usr/share/
 mkdir -p /usr/local/bin
 mount -o remount,bind,ro / 2>/dev/null || true # the rest is not ours to change
-
-# --- The checkout
-
-(cd "$checkout" && cp -a README.md CHANGELOG.md SECURITY.md contrib scripts "$world/checkout/")
 
 # --- What a server has before the installation
 
