@@ -119,7 +119,7 @@ fn not_run(document: &Path, blocks: &[Block]) -> String {
 
 /// What a document finds when its reader begins, after the installation.
 fn prepare(document: &Path, reader: &Reader) {
-    let fixtures = root().join("tests/blackbox/fixtures/import");
+    let fixtures = reader.world.directory().join("fixtures");
     let fixtures = fixtures.display();
     let script = match document.file_stem().and_then(|name| name.to_str()) {
         Some("users") => "openvpn-2fa delete alice".to_owned(),

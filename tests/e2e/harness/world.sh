@@ -8,6 +8,8 @@ touch "$world/program"
 mount --bind "$program" "$world/program"
 # Both before another mount hides them: a checkout may be anywhere, also below /tmp or /home.
 (cd "$checkout" && cp -a README.md CHANGELOG.md SECURITY.md contrib scripts "$world/checkout/")
+mkdir "$world/fixtures"
+cp "$checkout"/tests/blackbox/fixtures/import/* "$world/fixtures/"
 
 # over DIRECTORY [NAME...]: an empty directory over it, in which these alone are what they were.
 over() {
@@ -134,7 +136,12 @@ END
 
 echo 'echo yes' | stand_in timedatectl
 # There is no journal; what is asked of it is for people to read.
-echo '[[ $# -gt 0 ]]' | stand_in journalctl
+stand_in journalctl <<'END'
+[[ $# -gt 0 ]]
+if [[ " $* " == *' --output json '* ]]; then
+    echo '{"__REALTIME_TIMESTAMP": "1795295268123456", "_UID": "0", "MESSAGE": "event=login user=alice outcome=accept reason=both-factors"}'
+fi
+END
 echo '[[ -s $2 ]]' | stand_in fail2ban-regex
 command -v pamtester >/dev/null || echo '[[ $# -gt 2 ]]' | stand_in pamtester
 
