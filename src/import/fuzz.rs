@@ -1,5 +1,6 @@
 //! Enrolments that anybody may have written, in every format.
 
+use super::tests::FORMATS;
 use super::*;
 use crate::factor::totp::MIN_SECRET_BYTES;
 use crate::fuzzing::{almost, cases};
@@ -8,15 +9,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 const ASSUMED: Assumed = Assumed { now: 1_795_314_065, digits: 6, period: 30 };
-
-const FORMATS: [Format; 6] = [
-    Format::GoogleAuthenticator,
-    Format::Oath,
-    Format::OpenvpnOtp,
-    Format::Pickle,
-    Format::Uris,
-    Format::Migration,
-];
 
 /// A file of each format, as its program writes it.
 const FILES: [&[u8]; 9] = [

@@ -355,7 +355,7 @@ fn what_is_nothing_known_is_not_guessed() {
     assert_eq!(guess(b"SQLite format 3\0"), Some(Format::Sqlite));
 }
 
-const FORMATS: [Format; 6] = [
+pub(super) const FORMATS: [Format; 6] = [
     Format::GoogleAuthenticator,
     Format::Oath,
     Format::OpenvpnOtp,

@@ -1,12 +1,6 @@
 //! `confirm`: whether an app makes the right codes.
 
-use crate::support::{Printed, Site, now, on_terminal};
-
-/// Exit status 1 and a complaint that holds `part`.
-fn refused(printed: &Printed, part: &str) {
-    assert_eq!((printed.status, printed.stdout.as_str()), (1, ""), "{}", printed.stderr);
-    assert!(printed.stderr.contains(part), "{part}: {}", printed.stderr);
-}
+use crate::support::{Site, now, on_terminal, refused};
 
 fn gets_in(site: &Site, code: &str) -> bool {
     site.login(&site.session(), "alice", code).status() == 0

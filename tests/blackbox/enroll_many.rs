@@ -1,6 +1,6 @@
 //! `enroll --from`: many users at once.
 
-use crate::support::{Printed, Site, Token, chmod, files_below, mode, need, on_terminal, run};
+use crate::support::{Printed, Site, Token, chmod, files_below, mode, need, on_terminal, refused, run};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -42,11 +42,6 @@ impl Lists {
     fn gets_in(&self, user: &str, code: &str) -> bool {
         self.site.login(&self.site.session(), user, code).status() == 0
     }
-}
-
-fn refused(printed: &Printed, part: &str) {
-    assert_eq!((printed.status, printed.stdout.as_str()), (1, ""), "{}", printed.stderr);
-    assert!(printed.stderr.contains(part), "{part}: {}", printed.stderr);
 }
 
 fn names_in(directory: &Path) -> Vec<String> {

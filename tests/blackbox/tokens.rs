@@ -1,6 +1,6 @@
 //! Secrets that users bring along, codes that are not like most, and several tokens of one user.
 
-use crate::support::{Printed, Site, Token, on_terminal, on_terminal_when_asked};
+use crate::support::{Printed, Site, Token, on_terminal, on_terminal_when_asked, refused};
 use data_encoding::BASE32_NOPAD;
 
 const SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
@@ -12,12 +12,6 @@ fn token(base32: &str) -> Token {
 fn lines(printed: &Printed) -> Vec<&str> {
     assert_eq!(printed.status, 0, "{}", printed.stderr);
     printed.stdout.lines().collect()
-}
-
-/// Exit status 1 and a complaint that holds `part`.
-fn refused(printed: &Printed, part: &str) {
-    assert_eq!((printed.status, printed.stdout.as_str()), (1, ""), "{}", printed.stderr);
-    assert!(printed.stderr.contains(part), "{part}: {}", printed.stderr);
 }
 
 fn gets_in(site: &Site, code: &str) -> bool {

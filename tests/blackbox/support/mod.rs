@@ -10,7 +10,7 @@ mod token;
 pub(crate) use call::Call;
 pub(crate) use duo::{DuoSite, Login, Namespace};
 pub(crate) use session::{Question, Session, told};
-pub(crate) use site::{Printed, Site, run};
+pub(crate) use site::{Printed, Site, refused, run};
 pub(crate) use terminal::{on_terminal, on_terminal_after, on_terminal_when_asked};
 pub(crate) use token::{Token, need};
 

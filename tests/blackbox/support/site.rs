@@ -25,6 +25,13 @@ pub(crate) struct Printed {
     pub(crate) stderr: String,
 }
 
+/// Exit status 1, nothing for programs, and a complaint that holds `part`.
+#[track_caller]
+pub(crate) fn refused(printed: &Printed, part: &str) {
+    assert_eq!((printed.status, printed.stdout.as_str()), (1, ""), "{}", printed.stderr);
+    assert!(printed.stderr.contains(part), "{part}: {}", printed.stderr);
+}
+
 impl Site {
     pub(crate) fn new() -> Self {
         Self::with(&[])
