@@ -60,6 +60,14 @@ impl Entry {
         self.push(key, value, MAX_CLAIM)
     }
 
+    /// Adds such a pair where there is a value.
+    pub fn maybe_claim(self, key: &'static str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.claim(key, value),
+            None => self,
+        }
+    }
+
     fn push(mut self, key: &'static str, value: &str, limit: usize) -> Self {
         self.text.push(' ');
         self.text.push_str(key);

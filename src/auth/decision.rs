@@ -90,8 +90,7 @@ impl<'a> Decision<'a> {
     /// answer to a question that comes of it is [`Submission::Answer`], to [`Decision::login`].
     pub fn login_by_word(&mut self, attempt: &Attempt, word: CallersWord, response: &SecretBytes) -> Outcome {
         if let Some(refusal) = attempt.refusal {
-            let reason = Reason::Identity(refusal.to_string());
-            return Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason));
+            return Outcome::refused(Reason::Identity(refusal.to_string()));
         }
         finish(self.after_primary(attempt, PrimaryProof::by_word(word), response, None))
     }
@@ -549,8 +548,6 @@ pub(super) fn finish(result: Result<Outcome, Stop>) -> Outcome {
     match result {
         Ok(outcome) => outcome,
         Err(Stop::Reject(rejection)) => Outcome::Reject(rejection),
-        Err(Stop::Internal(detail)) => {
-            Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, Reason::Internal(detail)))
-        }
+        Err(Stop::Internal(detail)) => Outcome::refused(Reason::Internal(detail)),
     }
 }

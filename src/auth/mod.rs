@@ -176,6 +176,14 @@ pub enum Outcome {
     Ask(Question),
 }
 
+impl Outcome {
+    /// Not let in, told at once, and told nothing of why.
+    #[must_use]
+    pub fn refused(reason: Reason) -> Self {
+        Self::Reject(Rejection::at_once(Told::AuthenticationFailed, reason))
+    }
+}
+
 /// A refusal: one text for the user, one reason for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rejection {

@@ -48,6 +48,13 @@ impl Settings {
             .flat_map(|groups| groups.names().iter().cloned())
             .collect()
     }
+
+    /// Whether a login makes the database where there is none: whose factor is at Duo, and who enrols by logging in, is
+    /// enrolled by no administrator who would have made it.
+    #[must_use]
+    pub fn first_login_makes_database(&self) -> bool {
+        self.auth.factor == Factor::Duo || self.totp.self_enroll
+    }
 }
 
 /// `[auth]`

@@ -123,17 +123,12 @@ impl<'a> Report<'a> {
     }
 
     fn entry(&self, level: Level, factor: &str, outcome: &str, reason: &Reason) -> Entry {
-        let mut entry = Entry::new(level, self.event)
+        Entry::new(level, self.event)
             .maybe("door", self.visitor.door)
             .claim("user", &self.username)
-            .maybe("client", self.visitor.address);
-        if let Some(name) = self.visitor.common_name {
-            entry = entry.claim("common_name", name);
-        }
-        if let Some(version) = self.visitor.software {
-            entry = entry.claim("software", version);
-        }
-        entry
+            .maybe("client", self.visitor.address)
+            .maybe_claim("common_name", self.visitor.common_name)
+            .maybe_claim("software", self.visitor.software)
             .pair("factor", factor)
             .pair("outcome", outcome)
             .pair("reason", reason)

@@ -8,7 +8,7 @@ use super::{Exit, load_settings, report_on};
 use crate::auth::{Reason, Rejection, Told};
 use crate::cli::HookOptions;
 use crate::clock::{Deadline, Stopwatch};
-use crate::config::{Factor, Settings};
+use crate::config::Settings;
 use crate::door::Report;
 use crate::files;
 use crate::log::{Entry, Level};
@@ -149,8 +149,7 @@ fn answer(options: &HookOptions, environment: &Environment) {
 fn slot(settings: &Settings) -> Result<Slot, Reason> {
     let (database, max) = (&settings.totp.token_db_path, settings.worker.max.get());
     let taken = match slots::take(database, max) {
-        // No administrator enrols anybody here: the first login makes the database.
-        Err(SlotError::NoDatabase(_)) if settings.auth.factor == Factor::Duo || settings.totp.self_enroll => {
+        Err(SlotError::NoDatabase(_)) if settings.first_login_makes_database() => {
             Database::open_or_create(settings).map_err(|error| Reason::Internal(error.to_string()))?;
             slots::take(database, max)
         }
@@ -275,23 +274,12 @@ impl Wait {
     /// Starts a worker. Where nobody waits for its word, nobody hears it either, however soon it comes: the verdict of such
     /// a call is always deferred.
     fn start_worker(&self) -> io::Result<Started> {
-        if self.longest.is_zero() {
-            return Ok(match fork::fork()? {
-                Fork::Parent(_) => Started::Front { worker: None },
-                Fork::Child => Started::Worker { listener: Listener::Nobody },
-            });
-        }
-        let (ours, theirs) = rustix::net::socketpair(
-            rustix::net::AddressFamily::UNIX,
-            // Whole messages, and a sender that knows whether there was still somebody to hear it.
-            rustix::net::SocketType::SEQPACKET,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let ends = if self.longest.is_zero() { None } else { Some(socket_for_a_word()?) };
+        let (ours, theirs) = ends.unzip();
         // Each closes the other's end.
         Ok(match fork::fork()? {
-            Fork::Parent(_) => Started::Front { worker: Some(ours) },
-            Fork::Child => Started::Worker { listener: Listener::Front(theirs) },
+            Fork::Parent(_) => Started::Front { worker: ours },
+            Fork::Child => Started::Worker { listener: theirs.map_or(Listener::Nobody, Listener::Front) },
         })
     }
 
@@ -304,6 +292,17 @@ impl Wait {
         }
         word
     }
+}
+
+/// Both ends of a socket for the worker's word.
+fn socket_for_a_word() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(
+        rustix::net::AddressFamily::UNIX,
+        // Whole messages, and a sender that knows whether there was still somebody to hear it.
+        rustix::net::SocketType::SEQPACKET,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?)
 }
 
 fn hear(worker: &OwnedFd, patience: Duration) -> Option<Word> {

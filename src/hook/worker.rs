@@ -160,7 +160,7 @@ impl Job<'_> {
 
     /// Ends a job that cannot be done.
     fn fail(&self, detail: &str) {
-        let outcome = refused(Reason::Internal(detail.to_owned()));
+        let outcome = Outcome::refused(Reason::Internal(detail.to_owned()));
         self.deliver(&outcome, self.environment.control_files().as_ref());
     }
 
@@ -196,7 +196,7 @@ impl Job<'_> {
         let attempt = match attempt_of(self.settings, self.environment) {
             Ok(attempt) => attempt,
             Err(reason) => {
-                deliver(&refused(reason), Some(&control), self.report);
+                deliver(&Outcome::refused(reason), Some(&control), self.report);
                 return;
             }
         };
@@ -225,10 +225,6 @@ fn attempt_of(settings: &Settings, environment: &Environment) -> Result<Attempt,
 /// The name of a session in the store: OpenVPN names its control file in both calls, and no other session has it.
 fn session_key(control: &ControlFiles) -> ChallengeKey {
     ChallengeKey::of_session(control.verdict.as_os_str().as_bytes())
-}
-
-fn refused(reason: Reason) -> Outcome {
-    Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason))
 }
 
 /// Logs an outcome and writes it where OpenVPN looks.

@@ -10,7 +10,7 @@ mod request;
 use crate::auth::{Attempt, Decision, Outcome, Reason, Rejection, Told};
 use crate::cli::Global;
 use crate::clock::{Deadline, pause};
-use crate::config::{self, Factor, Primary, Settings, Sources};
+use crate::config::{self, Primary, Settings, Sources};
 use crate::door::{GRACE, Report, Visitor, with_decision};
 use crate::log::{Entry, Level};
 use crate::openvpn::Environment;
@@ -68,14 +68,12 @@ pub fn run(global: &Global, environment: &Environment) -> ExitCode {
     let attempt = match who.identify(&settings) {
         Ok(attempt) => attempt,
         Err(error) => {
-            let reason = Reason::Identity(error.to_string());
-            let outcome = Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason));
+            let outcome = Outcome::refused(Reason::Identity(error.to_string()));
             return deliver(&outcome, &settings, &report);
         }
     };
     report.set_username(attempt.user.as_str());
-    // Nobody enrols here for Duo: the first login makes the database.
-    if settings.auth.factor == Factor::Duo
+    if settings.first_login_makes_database()
         && !settings.totp.token_db_path.exists()
         && let Err(error) = Database::open_or_create(&settings)
     {

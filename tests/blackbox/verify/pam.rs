@@ -12,12 +12,22 @@ fn office(pam: &str) -> Site {
 
 /// As [`verify`], where the service is `openvpn` in `/etc/pam.d`.
 fn verify_there(site: &Site, request: &Value) -> Answered {
+    verify_there_with(site, &[], request)
+}
+
+/// The same with these variables.
+fn verify_there_with(site: &Site, variables: &[(&str, &str)], request: &Value) -> Answered {
     site.keep_out_of_the_log(request["password"].as_str().unwrap_or_default().as_bytes());
     let services = site.path("namespace/pam.d");
     let script = format!("mount --bind '{}' /etc/pam.d && exec \"$0\" \"$@\"", services.display());
     let mut command = Command::new("/usr/bin/unshare");
     command.args(["--mount", "--propagation", "private", "/bin/sh", "-c", &script, PROGRAM]);
-    command.env_clear().arg("--config").arg(site.config()).args(["verify", "--json"]);
+    command
+        .env_clear()
+        .envs(variables.iter().copied())
+        .arg("--config")
+        .arg(site.config())
+        .args(["verify", "--json"]);
     hand(site, command, request.to_string().as_bytes())
 }
 
@@ -31,6 +41,18 @@ fn a_right_password_leads_to_the_second_factor() {
     verify(&site, &json!({ "user": "alice", "state": question.state(), "answer": a })).is_allowed("totp");
     verify_there(&site, &json!({ "user": "alice", "password": "Password-1", "answer": b }))
         .is_allowed("totp");
+}
+
+#[test]
+#[ignore = "needs root, for a PAM service of its own"]
+fn the_first_who_enrols_by_logging_in_makes_the_database() {
+    let site = office("auth required pam_permit.so\naccount required pam_permit.so\n");
+    let request = json!({ "user": "alice", "password": "Password-1" });
+    assert!(!site.database().exists());
+    let question = verify_there_with(&site, &[("authPrimary", "pam"), ("totpSelfEnroll", "true")], &request);
+    assert_eq!((question.status, question.result()), (0, "question"), "{:?}", question.reply);
+    assert!(question.text().contains("into your authenticator app"), "{:?}", question.reply);
+    assert!(site.database().exists());
 }
 
 #[test]

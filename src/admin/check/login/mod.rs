@@ -11,8 +11,7 @@ use super::{CONF_DIRECTORIES, NOBODY, configurations, load, settings_of};
 use crate::admin::terminal::{self, Colours};
 use crate::admin::terminal::{Answers, Echo};
 use crate::auth::{
-    Attempt, Carrier, Decision, Outcome, Peer, Question, QuestionForm, Reason, Rejection, Services,
-    Submission, Told,
+    Attempt, Carrier, Decision, Outcome, Peer, Question, QuestionForm, Reason, Services, Submission,
 };
 use crate::cli::{CheckLogin, Global};
 use crate::clock::Deadline;
@@ -64,8 +63,7 @@ pub(in crate::admin) fn run(
         match Attempt::identify(&settings.auth, arguments.user.as_bytes(), peer, QuestionForm::Reconnect) {
             Ok(attempt) => attempt,
             Err(error) => {
-                let reason = Reason::Identity(error.to_string());
-                let outcome = Outcome::Reject(Rejection::at_once(Told::AuthenticationFailed, reason));
+                let outcome = Outcome::refused(Reason::Identity(error.to_string()));
                 return conclude(&outcome, &report, &steps);
             }
         };
@@ -165,8 +163,8 @@ struct Login<'a> {
 
 impl Login<'_> {
     fn run(&self, answers: &mut Answers) -> anyhow::Result<Outcome> {
-        if self.settings.auth.factor == Factor::Duo {
-            // As the front of a hook does: nobody enrols here for Duo. What goes wrong is met again.
+        if self.settings.first_login_makes_database() {
+            // As the front of a hook does. What goes wrong is met again.
             let _ = Database::open_or_create(self.settings);
         }
         let record = Record::look_up(self.settings, self.attempt);
