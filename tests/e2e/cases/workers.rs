@@ -160,7 +160,13 @@ fn a_killed_pam_process_is_a_rejection() {
     let Scene { server, user, .. } = Scene::with(Server::builder().set("pam", "service", service.as_str()));
     let mut client = server.client().crtext().start();
     client.log_in(&user.name, &user.password);
-    kill(helper_of(&server));
+    let helper = helper_of(&server);
+    // Killed while its request is on the way to it, it would break off otherwise.
+    eventually("the module at work", PATIENCE, || {
+        let children = std::fs::read_to_string(format!("/proc/{helper}/task/{helper}/children"));
+        children.is_ok_and(|children| !children.is_empty()).then_some(())
+    });
+    kill(helper);
     client.outcome().expect_refusal(FAILED);
     server.wait_for_log("the reason", |line| line.contains("the PAM process broke off (signal 9)"));
     server.let_nobody_in();
