@@ -227,13 +227,19 @@ fn check_owner(path: &Path, state: &Stat) -> Result<(), TrustError> {
     Err(TrustError::Owner { path: path.to_owned(), owner: state.st_uid, wanted: ours })
 }
 
+/// Reads a regular file into a buffer of its size: what is reserved beyond that is wiped at the end all the same, and each
+/// page of it costs time while OpenVPN waits.
 fn read_all(path: &Path, file: OwnedFd, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    let capacity = usize::try_from(limit + 1).unwrap_or(usize::MAX);
-    let mut bytes = crate::secret::buffer(capacity);
-    File::from(file).take(limit + 1).read_to_end(&mut bytes).map_err(|e| ReadError::io(path, e))?;
-    if bytes.len() as u64 > limit {
-        let message = format!("longer than {limit} bytes");
-        return Err(ReadError::io(path, io::Error::new(io::ErrorKind::FileTooLarge, message)));
+    let failed = |kind, message| Err(ReadError::io(path, io::Error::new(kind, message)));
+    let state = rustix::fs::fstat(&file).map_err(|errno| ReadError::io(path, errno))?;
+    let size = u64::try_from(state.st_size).unwrap_or(0);
+    if size > limit {
+        return failed(io::ErrorKind::FileTooLarge, format!("longer than {limit} bytes"));
+    }
+    let mut bytes = crate::secret::buffer(usize::try_from(size + 1).unwrap_or(usize::MAX));
+    File::from(file).take(size + 1).read_to_end(&mut bytes).map_err(|error| ReadError::io(path, error))?;
+    if bytes.len() as u64 > size {
+        return failed(io::ErrorKind::InvalidData, "somebody writes it while it is read".to_owned());
     }
     Ok(bytes)
 }
@@ -276,6 +282,13 @@ mod tests {
         std::fs::hard_link(&path, directory.path().join("hard")).unwrap();
         let file = open_regular(&path, OFlags::RDONLY).unwrap();
         assert!(require_private(&path, &file).unwrap_err().to_string().contains("hard links"));
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_an_error_and_not_cut() {
+        // The kernel makes its content up, and says that there is none.
+        let error = read_handed_over(Path::new("/proc/self/status"), 100_000).unwrap_err();
+        assert!(error.to_string().contains("somebody writes it"), "{error}");
     }
 
     #[test]
