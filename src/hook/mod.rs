@@ -4,7 +4,7 @@
 //! starts the worker, waits for its first word for a bounded time, and returns. The worker does the primary check, the
 //! database and the verdict, which goes into OpenVPN's control files in any case; a verdict within the front's time is also
 //! the exit code, which OpenVPN notices sooner. The worker is a copy of the front, which has one thread: OpenVPN need not
-//! wait for another program to start.
+//! wait for another program to start. Where nobody waits for its word, it lets OpenVPN finish the handshake first.
 
 mod allowance;
 mod front;

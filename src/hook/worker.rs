@@ -26,6 +26,10 @@ pub(super) fn end_after(patience: Duration) {
     process::end_after(patience + GRACE);
 }
 
+/// How long a worker that nobody waits for rests before it begins: OpenVPN has a handshake to finish and traffic to catch up
+/// with, and on a small server they would want the same processor. It looks for a deferred verdict about a second later.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// How often to look whether the primary check has ended, while an answer waits for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -108,6 +112,9 @@ pub(super) fn run(job: &Job<'_>, work: impl FnOnce(&Job<'_>)) -> ! {
     reject_on_panic(job.environment.control_files());
     process::detach();
     process::yield_to_traffic();
+    if matches!(job.listener, Listener::Nobody) {
+        pause(HEAD_START);
+    }
     match process::leave_standard_streams() {
         Ok(()) => work(job),
         Err(error) => job.fail(&error.to_string()),
