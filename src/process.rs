@@ -5,7 +5,7 @@ use crate::log;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal, WaitOptions};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, RawFd};
 use std::process::Child;
 use std::time::Duration;
@@ -63,11 +63,19 @@ pub fn detach() {
     let _ = rustix::process::setsid();
 }
 
-/// Lets OpenVPN and the traffic go first where they and this process want the same processor.
+/// Lets OpenVPN and the traffic go first where they and this process want the same processor. To be called by the leader of
+/// a session: where the kernel shares processors among sessions, a nice value counts within its own only, and the session has
+/// another one ("The autogroup feature" in `sched`(7)).
 pub fn yield_to_traffic() {
-    // Cannot fail for a process that asks for less; and a login does not depend on it.
-    let _ = rustix::process::nice(10);
+    // Neither can fail for a process that asks for less, but the second is not everywhere, and is for root at all times and
+    // for others once in a while; and a login does not depend on it.
+    let _ = rustix::process::nice(NICE);
+    let autogroup = File::options().write(true).open("/proc/self/autogroup");
+    let _ = autogroup.and_then(|mut file| file.write_all(NICE.to_string().as_bytes()));
 }
+
+/// A tenth of the weight of what is not nice.
+const NICE: i32 = 10;
 
 /// Closes everything but the standard streams. To be called before anything is opened: OpenVPN leaves descriptors open,
 /// and a worker is to have none of them.

@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         an_answer_after_a_slow_primary_check_connects,
         a_slow_primary_check_that_fails_ends_the_login_with_the_prompt_open,
         a_primary_check_that_hangs_is_rejected_at_the_deadline,
+        worker_and_pam_leave_the_processor_to_openvpn,
         a_worker_killed_during_the_primary_check_lets_nobody_in,
         a_worker_killed_while_an_answer_waits_lets_nobody_in,
         a_worker_killed_while_it_keeps_a_rejection_back_lets_nobody_in,
@@ -111,6 +112,27 @@ fn a_primary_check_that_hangs_is_rejected_at_the_deadline() {
     server.wait_for_log("the deadline", |line| line.contains("PAM gave no answer in 5 s"));
     wait_until_no_process_is_left(&server);
     server.let_nobody_in();
+}
+
+/// Also where the kernel shares processors among sessions: a worker leads one.
+fn worker_and_pam_leave_the_processor_to_openvpn() {
+    let service = slow_pam_service(3);
+    let Scene { server, user, enrolment } =
+        Scene::with(Server::builder().set("pam", "service", service.as_str()));
+    let mut client = server.client().static_challenge("code").start();
+    client.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
+    for id in [worker_of(&server, "user-pass-verify"), helper_of(&server)] {
+        eventually("the nice values", PATIENCE, || {
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            // The nineteenth, counted from the number, of which the name is the second.
+            let own = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(16)) == Some("10");
+            let session = std::fs::read_to_string(format!("/proc/{id}/autogroup"));
+            // Not in every kernel.
+            let session = session.map_or(true, |line| line.is_empty() || line.ends_with("nice 10\n"));
+            (own && session).then_some(())
+        });
+    }
+    client.reply().expect_connected();
 }
 
 fn a_worker_killed_during_the_primary_check_lets_nobody_in() {
