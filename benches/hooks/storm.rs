@@ -129,7 +129,9 @@ impl Storm {
         let mut clients: Vec<Client> = everybody
             .iter()
             .map(|_| {
-                let mut client = server.client().static_challenge("Your code").start();
+                // As clients are by default: they wait for as long as the server says.
+                let client = server.client().line("connect-retry 1 300");
+                let mut client = client.static_challenge("Your code").start();
                 client.prompt();
                 client
             })

@@ -240,7 +240,8 @@ fn when_all_workers_are_busy_the_client_comes_back_by_itself() {
     first.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
     helper_of(&server);
 
-    let mut second = server.client().static_challenge("code").line("auth-retry nointeract").start();
+    let second = server.client().line("connect-retry 1 300").line("auth-retry nointeract");
+    let mut second = second.static_challenge("code").start();
     second.log_in(&other.name, &static_response(&other.password, &other_enrolment.code()));
     server.wait_for_log("busy", |line| line.contains("reason=busy"));
     server.wait_for_log("the message to the client", |line| {

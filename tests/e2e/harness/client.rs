@@ -19,6 +19,10 @@ pub(super) const CONFIGURATION: &str = "client.conf";
 pub(super) const MANAGEMENT: &str = "management.sock";
 const LOG: &str = "client.log";
 
+const RELEASE: &[u8] = b"hold release\n";
+/// What clients here wait before a further connection (`connect-retry 1 1`): nothing, so that tests are quick.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// An event and when the client reported it.
 #[derive(Clone, Debug)]
 pub(crate) struct Timed {
@@ -45,7 +49,8 @@ pub(crate) struct Client {
 }
 
 /// Notes what the client reports, and lets it go on whenever it holds, which is at its start and before each
-/// further connection. (A release that is not asked for makes it drop the next password prompt.)
+/// further connection: it leaves waiting to the one who releases it. (A release that is not asked for makes it drop the next
+/// password prompt.)
 fn listen(management: UnixStream, events: &Events) {
     let tell = |event| {
         let timed = Timed { at: Instant::now(), event };
@@ -57,8 +62,18 @@ fn listen(management: UnixStream, events: &Events) {
         let Ok(line) = line else { break };
         let line = String::from_utf8_lossy(&line);
         let event = Event::parse(line.trim_end_matches('\r'));
-        if event == Event::Hold {
-            let _ended = release.write_all(b"hold release\n");
+        match event {
+            Event::Hold { wait } if wait > AT_ONCE => {
+                let mut release = release.try_clone().expect("a socket can be cloned");
+                std::thread::spawn(move || {
+                    std::thread::sleep(wait);
+                    let _ended = release.write_all(RELEASE);
+                });
+            }
+            Event::Hold { .. } => {
+                let _ended = release.write_all(RELEASE);
+            }
+            _ => {}
         }
         tell(event);
     }
@@ -232,7 +247,7 @@ fn reply_in(event: &Event) -> Option<Reply> {
             panic!("the client starts again without having been refused: {detail}")
         }
         Event::Exited => panic!("the client has ended"),
-        Event::Hold | Event::State { .. } | Event::Other(_) => None,
+        Event::Hold { .. } | Event::State { .. } | Event::Other(_) => None,
     }
 }
 

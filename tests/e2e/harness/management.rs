@@ -1,6 +1,7 @@
 //! OpenVPN's management protocol: what a client reports, and how it is told.
 
 use data_encoding::BASE64;
+use std::time::Duration;
 
 /// A static challenge of the client's profile, as the password prompt repeats it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,10 @@ pub(crate) struct Question {
 /// What a client reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    Hold,
+    /// It wants to be released, after a time.
+    Hold {
+        wait: Duration,
+    },
     NeedAuth {
         static_challenge: Option<StaticChallenge>,
     },
@@ -47,8 +51,9 @@ impl Event {
     /// Reads one line of the management channel.
     pub(crate) fn parse(line: &str) -> Self {
         let other = || Self::Other(line.into());
-        if line.starts_with(">HOLD:") {
-            return Self::Hold;
+        if let Some(rest) = line.strip_prefix(">HOLD:") {
+            let seconds = rest.rsplit_once(':').and_then(|(_, seconds)| seconds.parse().ok());
+            return Self::Hold { wait: Duration::from_secs(seconds.unwrap_or(0)) };
         }
         if let Some(rest) = line.strip_prefix(">PASSWORD:Need 'Auth' username/password") {
             let static_challenge = rest.strip_prefix(" SC:").and_then(|challenge| {
