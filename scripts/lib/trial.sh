@@ -39,6 +39,7 @@ try_package() {
     ip link set lo up
     step 'What is installed'
     look_at_files
+    follow_a_remedy
     step 'A login'
     prepare_login
     connects alice
@@ -69,6 +70,18 @@ look_at_files() {
     is 'files that others could write to' '' "$(dpkg -L openvpn-2fa | xargs -d '\n' -I{} find {} -maxdepth 0 -perm /022 ! -type l)"
     is 'files changed since' '' "$(dpkg --verify openvpn-2fa)"
     tick "$(openvpn-2fa --version): program, manual pages, completions, PAM, drop-in, examples, a directory for secrets"
+}
+
+# What check tells an administrator to do works where the sources are not.
+follow_a_remedy() {
+    local output remedy
+    mv /etc/pam.d/openvpn "$work/pam"
+    output=$(openvpn-2fa check 2>&1) && fail 'openvpn-2fa check is content without a PAM service.'
+    remedy=$(grep -o 'install -m 0644 .* /etc/pam.d/openvpn' <<<"$output") || fail "openvpn-2fa check has no remedy: $output"
+    bash -c "$remedy" || fail "The remedy of openvpn-2fa check does not work: $remedy"
+    cmp -s "$work/pam" /etc/pam.d/openvpn || fail "The remedy does not bring the same file back: $remedy"
+    mv "$work/pam" /etc/pam.d/openvpn
+    tick "without its PAM service openvpn-2fa check says what to do, and that does it"
 }
 
 declare -A secrets=()

@@ -114,7 +114,7 @@ pub(super) fn find(settings: &Settings, findings: &mut Findings) {
         return findings.good("the certificate is the first proof; PAM is not asked");
     }
     let name = settings.pam.service.as_str();
-    let install = format!("install -m 0644 contrib/pam.d/openvpn /etc/pam.d/{name}");
+    let install = format!("install -m 0644 {} /etc/pam.d/{name}", our_service());
     let Some(service) = Service::read(name) else {
         let other = Service::read("other").unwrap_or_default();
         if other.of_kind("auth").all(|module| BLIND.contains(&module.name.as_str())) {
@@ -169,7 +169,7 @@ fn look(service: &Service, name: &str, findings: &mut Findings) {
         if service.of_kind(kind).next().is_none() {
             findings.at(&Place::file(&service.files[0])).doubtful(
                 format!("there is no line for {kind}, so PAM takes that of the service other"),
-                format!("the lines of contrib/pam.d/openvpn, in /etc/pam.d/{name}"),
+                format!("the lines of {}, in /etc/pam.d/{name}", our_service()),
             );
         }
     }
@@ -179,9 +179,15 @@ fn look(service: &Service, name: &str, findings: &mut Findings) {
     {
         findings.at(&Place::file(&service.files[0])).bad(
             "every password is right: nothing but pam_permit is asked",
-            format!("the lines of contrib/pam.d/openvpn, in /etc/pam.d/{name}"),
+            format!("the lines of {}, in /etc/pam.d/{name}", our_service()),
         );
     }
+}
+
+/// The service that comes with this program: in the package, or among the sources.
+fn our_service() -> &'static str {
+    const PACKAGED: &str = "/usr/share/doc/openvpn-2fa/examples/pam.d/openvpn";
+    if Path::new(PACKAGED).exists() { PACKAGED } else { "contrib/pam.d/openvpn" }
 }
 
 fn path_of(service: &str) -> Option<PathBuf> {
