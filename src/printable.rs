@@ -1,6 +1,7 @@
 //! Text from outside made safe for a terminal and for a log line.
 
 use std::fmt::Write;
+use unicode_width::UnicodeWidthChar as _;
 
 /// `text` with everything that could move a cursor, recolour, reorder or hide other text written as `\u{…}`.
 #[must_use]
@@ -24,32 +25,16 @@ pub(crate) fn is_unsafe(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// How many columns of a terminal `text` takes, which [`text`] has made safe. No less than terminals take.
+/// How many columns of a terminal `text` takes, which [`text`] has made safe (UAX #11).
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.chars().map(width_of).sum()
 }
 
-/// How many columns a character takes: two where terminals draw it wide (UAX #11, `W` and `F`, in whole blocks), else one,
-/// though some that stand above another take none.
+/// How many columns a character takes: two where terminals draw it wide, none where it stands above another.
 #[must_use]
 pub fn width_of(character: char) -> usize {
-    match character {
-        '\u{1100}'..='\u{115f}'
-        | '\u{231a}'..='\u{27bf}'
-        | '\u{2b00}'..='\u{2bff}'
-        | '\u{2e80}'..='\u{a4cf}'
-        | '\u{a960}'..='\u{a97f}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe10}'..='\u{fe6f}'
-        | '\u{ff01}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{16fe0}'..='\u{1b2ff}'
-        | '\u{1f000}'..='\u{1faff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    character.width().unwrap_or(0)
 }
 
 /// `text` reduced to what every OpenVPN client shows: printable ASCII. Anything else becomes `?`, because one byte
@@ -71,9 +56,14 @@ mod tests {
 
     #[test]
     fn wide_characters_take_two_columns() {
-        for (text, columns) in
-            [("alice", 5), ("j\u{f6}rg", 4), ("\u{674e}\u{56db}", 4), ("\u{1f511}", 2), ("", 0)]
-        {
+        for (text, columns) in [
+            ("alice", 5),
+            ("j\u{f6}rg", 4),
+            ("jo\u{308}rg", 4),
+            ("\u{674e}\u{56db}", 4),
+            ("\u{1f511}", 2),
+            ("", 0),
+        ] {
             assert_eq!(width(text), columns, "{text}");
         }
     }
