@@ -109,7 +109,7 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<TrustedFile, ReadError> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ReadError::io(path, e))?;
     let state = check(path, &file, Trust::Unwritable)?;
-    let bytes = read_all(path, file, limit)?;
+    let bytes = read_all(path, file, &state, limit)?;
     Ok(TrustedFile { bytes, path: path.to_owned(), mode: state.st_mode })
 }
 
@@ -118,9 +118,9 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<TrustedFile, ReadError> {
 /// # Errors
 /// When it cannot be read, is longer than `limit` bytes, or others can read or write it.
 pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    let file = open_regular(path, OFlags::RDONLY)?;
-    require_private(path, &file)?;
-    read_all(path, file, limit)
+    let (file, _) = open_with_state(path, OFlags::RDONLY)?;
+    let state = check(path, &file, Trust::Private)?;
+    read_all(path, file, &state, limit)
 }
 
 /// Reads a whole file that OpenVPN wrote for this call: a regular file, no symlink.
@@ -128,8 +128,8 @@ pub fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadE
 /// # Errors
 /// When it cannot be read, is no regular file, or is longer than `limit` bytes.
 pub fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    let file = open_regular(path, OFlags::RDONLY)?;
-    read_all(path, file, limit)
+    let (file, state) = open_with_state(path, OFlags::RDONLY)?;
+    read_all(path, file, &state, limit)
 }
 
 /// Opens an existing regular file, no symlink.
@@ -137,14 +137,19 @@ pub fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, R
 /// # Errors
 /// When it cannot be opened or is something else.
 pub fn open_regular(path: &Path, access: OFlags) -> Result<OwnedFd, ReadError> {
+    open_with_state(path, access).map(|(file, _)| file)
+}
+
+fn open_with_state(path: &Path, access: OFlags) -> Result<(OwnedFd, Stat), ReadError> {
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::ISDIR => TrustError::NotRegular(path.to_owned()).into(),
         Errno::LOOP => TrustError::Link(path.to_owned()).into(),
         errno => ReadError::io(path, errno),
     })?;
-    require_regular(path, &rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?)?;
-    Ok(file)
+    let state = rustix::fs::fstat(&file).map_err(|e| ReadError::io(path, e))?;
+    require_regular(path, &state)?;
+    Ok((file, state))
 }
 
 /// Checks that an open file is ours alone: owner and mode right, no second name. `path` is for the error.
@@ -227,11 +232,10 @@ fn check_owner(path: &Path, state: &Stat) -> Result<(), TrustError> {
     Err(TrustError::Owner { path: path.to_owned(), owner: state.st_uid, wanted: ours })
 }
 
-/// Reads a regular file into a buffer of its size: what is reserved beyond that is wiped at the end all the same, and each
+/// Reads a regular file, which `state` is of, into a buffer of its size: what is reserved beyond that is wiped at the end all the same, and each
 /// page of it costs time while OpenVPN waits.
-fn read_all(path: &Path, file: OwnedFd, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+fn read_all(path: &Path, file: OwnedFd, state: &Stat, limit: u64) -> Result<Zeroizing<Vec<u8>>, ReadError> {
     let failed = |kind, message| Err(ReadError::io(path, io::Error::new(kind, message)));
-    let state = rustix::fs::fstat(&file).map_err(|errno| ReadError::io(path, errno))?;
     let size = u64::try_from(state.st_size).unwrap_or(0);
     if size > limit {
         return failed(io::ErrorKind::FileTooLarge, format!("longer than {limit} bytes"));
