@@ -165,11 +165,12 @@ fn look(service: &Service, name: &str, findings: &mut Findings) {
             ),
         );
     }
+    let ours = format!("the lines of {}, in /etc/pam.d/{name}", our_service());
     for kind in ["auth", "account"] {
         if service.of_kind(kind).next().is_none() {
             findings.at(&Place::file(&service.files[0])).doubtful(
                 format!("there is no line for {kind}, so PAM takes that of the service other"),
-                format!("the lines of {}, in /etc/pam.d/{name}", our_service()),
+                ours.as_str(),
             );
         }
     }
@@ -177,10 +178,9 @@ fn look(service: &Service, name: &str, findings: &mut Findings) {
     if modules.peek().is_some_and(|module| module.name == "pam_permit")
         && modules.all(|module| module.name == "pam_permit")
     {
-        findings.at(&Place::file(&service.files[0])).bad(
-            "every password is right: nothing but pam_permit is asked",
-            format!("the lines of {}, in /etc/pam.d/{name}", our_service()),
-        );
+        findings
+            .at(&Place::file(&service.files[0]))
+            .bad("every password is right: nothing but pam_permit is asked", ours);
     }
 }
 
