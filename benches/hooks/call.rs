@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions};
 
-use super::harness::enrolment;
+use super::harness::{enrolment, stat_field};
 use super::place::python_hook;
 
 /// What OpenVPN 2.6.14 has in the environment of a hook, besides what differs between calls.
@@ -208,16 +208,12 @@ pub(crate) fn kill_workers() {
     }
 }
 
+/// The field of `proc_pid_stat`(5).
+const PARENT: usize = 4;
+
 /// The processes that `parent` has started or adopted.
 pub(crate) fn children_of(parent: i32) -> Vec<i32> {
     let processes =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes.filter(|&pid| parent_of(pid) == Some(parent)).collect()
-}
-
-fn parent_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may hold anything.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split(' ').nth(1)?.parse().ok()
+    processes.filter(|&pid| stat_field(pid, PARENT) == Some(parent)).collect()
 }

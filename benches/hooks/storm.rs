@@ -16,6 +16,7 @@ use super::harness::management::{Event, static_response};
 use super::harness::sandbox;
 use super::harness::server::Server;
 use super::harness::server_builder::ServerBuilder;
+use super::harness::stat_field;
 use super::memory::{self, Waiting};
 
 const CLIENTS: usize = 200;
@@ -238,10 +239,7 @@ fn pid_of(server: &Server) -> i32 {
 
 /// Of those that have ended and were waited for (`cutime` and `cstime` in `proc_pid_stat(5)`).
 fn cpu_of_children(pid: i32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
-    let fields = rest.split(' ').skip(13).take(2);
-    fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
+    [16, 17].map(|field| stat_field::<f64>(pid, field).unwrap()).iter().sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn memory() -> bool {

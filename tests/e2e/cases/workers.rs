@@ -6,13 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::{FAILED, Scene};
 use crate::harness::accounts::{UnixUser, pam_service, slow_pam_service};
+use crate::harness::client::Timed;
 use crate::harness::management::{Event, static_response};
 use crate::harness::reply::Reply;
 use crate::harness::report::Case;
 use crate::harness::server::Server;
-use crate::harness::{PATIENCE, enrolment, eventually, report, sandbox};
+use crate::harness::{PATIENCE, enrolment, eventually, report, sandbox, stat_field};
 
 const BUSY: &str = "Server busy, try again";
+/// As OpenVPN's clients wait when they are told that (`BUSY_BACKOFF`).
+const BACKOFF: Duration = Duration::from_secs(5);
+
+// Fields of `proc_pid_stat`(5).
+const SESSION: usize = 6;
+const NICE: usize = 19;
 
 pub(crate) fn cases() -> Vec<Case> {
     crate::cases![
@@ -53,12 +60,7 @@ fn worker_of(server: &Server, script: &str) -> i32 {
         let environment = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
         environment.split(|&byte| byte == 0).any(|pair| pair == kind.as_bytes())
     };
-    let leads_a_session = |id: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
-        // After the name, which may hold anything: state, parent, group, session.
-        let fields = stat.rsplit_once(") ").map(|(_, fields)| fields.split(' '));
-        fields.and_then(|mut fields| fields.nth(3)?.parse().ok()) == Some(id)
-    };
+    let leads_a_session = |id: i32| stat_field(id, SESSION) == Some(id);
     eventually(script, PATIENCE, || {
         server.hook_processes().into_iter().find(|&id| leads_a_session(id) && is_of_kind(id))
     })
@@ -123,9 +125,7 @@ fn worker_and_pam_leave_the_processor_to_openvpn() {
     client.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
     for id in [worker_of(&server, "user-pass-verify"), helper_of(&server)] {
         eventually("the nice values", PATIENCE, || {
-            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-            // The nineteenth, counted from the number, of which the name is the second.
-            let own = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').nth(16)) == Some("10");
+            let own = stat_field(id, NICE) == Some(10);
             let session = std::fs::read_to_string(format!("/proc/{id}/autogroup"));
             // Not in every kernel.
             let session = session.map_or(true, |line| line.is_empty() || line.ends_with("nice 10\n"));
@@ -240,8 +240,8 @@ fn when_all_workers_are_busy_the_client_comes_back_by_itself() {
     first.log_in(&user.name, &static_response(&user.password, &enrolment.code()));
     helper_of(&server);
 
-    let second = server.client().line("connect-retry 1 300").line("auth-retry nointeract");
-    let mut second = second.static_challenge("code").start();
+    // As clients are by default; those of the tests wait for a second at most.
+    let mut second = server.client().line("connect-retry 1 300").static_challenge("code").start();
     second.log_in(&other.name, &static_response(&other.password, &other_enrolment.code()));
     server.wait_for_log("busy", |line| line.contains("reason=busy"));
     server.wait_for_log("the message to the client", |line| {
@@ -250,6 +250,8 @@ fn when_all_workers_are_busy_the_client_comes_back_by_itself() {
     first.reply().expect_connected();
     // The client knows the message, waits as told, and gets in without a person.
     eventually("the second client is in", PATIENCE, || second.was_ever_connected().then_some(()));
+    let waits = |timed: &Timed| timed.event == Event::Hold { wait: BACKOFF };
+    assert!(second.events().iter().any(waits), "{:?}", second.events());
 }
 
 fn a_slot_comes_back_when_its_worker_is_killed() {

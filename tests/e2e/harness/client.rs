@@ -19,7 +19,6 @@ pub(super) const CONFIGURATION: &str = "client.conf";
 pub(super) const MANAGEMENT: &str = "management.sock";
 const LOG: &str = "client.log";
 
-const RELEASE: &[u8] = b"hold release\n";
 /// What clients here wait before a further connection (`connect-retry 1 1`): nothing, so that tests are quick.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
@@ -51,29 +50,23 @@ pub(crate) struct Client {
 /// Notes what the client reports, and lets it go on whenever it holds, which is at its start and before each
 /// further connection: it leaves waiting to the one who releases it. (A release that is not asked for makes it drop the next
 /// password prompt.)
-fn listen(management: UnixStream, events: &Events) {
+fn listen(management: &UnixStream, events: &Events) {
     let tell = |event| {
         let timed = Timed { at: Instant::now(), event };
         events.list.lock().expect("not poisoned").push(timed);
         events.changed.notify_all();
     };
-    let mut release = management.try_clone().expect("a socket can be cloned");
     for line in BufReader::new(management).split(b'\n') {
         let Ok(line) = line else { break };
         let line = String::from_utf8_lossy(&line);
         let event = Event::parse(line.trim_end_matches('\r'));
-        match event {
-            Event::Hold { wait } if wait > AT_ONCE => {
-                let mut release = release.try_clone().expect("a socket can be cloned");
-                std::thread::spawn(move || {
-                    std::thread::sleep(wait);
-                    let _ended = release.write_all(RELEASE);
-                });
-            }
-            Event::Hold { .. } => {
-                let _ended = release.write_all(RELEASE);
-            }
-            _ => {}
+        if let Event::Hold { wait } = event {
+            let mut release = management.try_clone().expect("a socket can be cloned");
+            let wait = if wait > AT_ONCE { wait } else { Duration::ZERO };
+            std::thread::spawn(move || {
+                std::thread::sleep(wait);
+                let _ended = release.write_all(b"hold release\n");
+            });
         }
         tell(event);
     }
@@ -103,7 +96,7 @@ impl Client {
         });
         let events = Arc::<Events>::default();
         let (lines, heard) = (management.try_clone().unwrap(), Arc::clone(&events));
-        std::thread::spawn(move || listen(lines, &heard));
+        std::thread::spawn(move || listen(&lines, &heard));
         let mut client =
             Self { network, process, management, events, seen: 0, answered: Instant::now(), directory };
         client.send("state on");

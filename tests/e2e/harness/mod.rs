@@ -16,6 +16,7 @@ pub(crate) mod server_builder;
 pub(crate) mod settings;
 pub(crate) mod world;
 
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// Longer than any step of a login takes, failure delays and OpenVPN's pauses included.
@@ -34,4 +35,13 @@ pub(crate) fn eventually<T>(what: &str, patience: Duration, mut probe: impl FnMu
         assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(15));
     }
+}
+
+/// What `/proc/ID/stat` says of a process that is there, by the number of the field in `proc_pid_stat`(5): from 3 on, which
+/// comes after the name.
+pub(crate) fn stat_field<T: FromStr>(id: i32, field: usize) -> Option<T> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name, in parentheses, may hold anything.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split(' ').nth(field - 3)?.parse().ok()
 }
