@@ -183,7 +183,7 @@ mod tests {
                 let entry = Entry::new(Level::Info, "login")
                     .claim("user", &claimed)
                     .claim("common_name", &claimed)
-                    .claim("software", &claimed)
+                    .maybe_claim("software", Some(&claimed))
                     .pair("outcome", "reject");
                 let line = entry.text();
                 assert!(line.len() <= MAX_BYTES / 2, "{}", line.len());

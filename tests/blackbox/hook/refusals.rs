@@ -287,6 +287,26 @@ fn no_variable_and_no_name_can_forge_a_line_or_a_pair_in_the_log() {
 }
 
 #[test]
+fn no_client_can_push_the_outcome_over_the_edge_of_its_line() {
+    let site = Site::new();
+    let token = site.enroll("alice");
+    let long = "x".repeat(4_096);
+    for variable in ["IV_GUI_VER", "IV_VER", "common_name"] {
+        let session = site.session();
+        assert_ne!(site.login(&session, "alice", &token.wrong_code()).set(variable, &long).status(), 0);
+        assert!(
+            site.logged(&["event=login user=alice", "xxx...\"", "outcome="]),
+            "{variable}: {}",
+            site.logs()
+        );
+    }
+    if log_is_visible() {
+        let whole = |line: &&str| line.contains("event=login") && line.contains(" outcome=");
+        assert_eq!(site.logs().lines().filter(whole).count(), 3, "{}", site.logs());
+    }
+}
+
+#[test]
 fn wrong_words_in_the_hook_line_never_look_like_a_deferred_verdict() {
     let (site, token) = alice();
     let code = token.code();
